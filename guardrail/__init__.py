@@ -1,0 +1,1 @@
+"""Drawn again, compared by meaning, then executed, planned again or put before a human."""

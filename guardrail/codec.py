@@ -1,0 +1,71 @@
+"""Values to JSON and back, unchanged, and the JSON Schema of each.
+
+Built on pydantic's adapters over the plain dataclasses of ``guardrail.types``; pydantic is loaded on
+first use, so that importing this package stays cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from guardrail.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def to_json(value: object) -> dict[str, Any]:
+    """The value as plain JSON data (dicts, lists, strings, numbers, booleans, None)."""
+    data: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")  # type: ignore[arg-type]
+    return data
+
+
+def from_json(kind: type[T], data: object) -> T:
+    """The value of that kind which ``to_json`` gave.
+
+    Raises:
+        ConfigError: the data does not describe such a value; the message says where.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top level"
+        raise ConfigError(f"this is not a {kind.__name__}: {first['msg']} at {where}") from error
+
+
+def json_schema(kind: type[object]) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a value's JSON form."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_adapter(kind).json_schema(mode="serialization"),
+    }
+
+
+def canonical(data: object) -> str:
+    """JSON text that is equal for equal data: sorted keys, no spaces, no NaN.
+
+    Raises:
+        ValueError: a number is not finite.
+        TypeError: something is not JSON.
+    """
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*parts: object) -> str:
+    """SHA-256, in hex, of the canonical JSON of the parts."""
+    return hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,57 @@
+"""Where records and reviews are kept. Dumb on purpose: the rules of a review live in ``guardrail.review``."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from guardrail.types import Label, Record, Review, ReviewState
+
+
+class Store(Protocol):
+    """Durable records and reviews, safe for several threads and processes.
+
+    Every write is committed when the method returns. ``compare_and_set`` is the only way in which a
+    review changes.
+
+    Raises:
+        StoreLocked, StoreFull, StoreTooNew: and nothing was written.
+    """
+
+    url: str
+
+    def add_record(self, record: Record) -> bool:
+        """Keep a record; False, and nothing changed, if one of that id is there."""
+
+    def record(self, record_id: str) -> Record:
+        """The record of that id, or the only one whose id begins so (at least 6 characters).
+
+        Raises:
+            NotFound: none, or several.
+        """
+
+    def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
+        """Newest first. ``before`` is a record id: only records older than it."""
+
+    def add_label(self, record_id: str, label: Label) -> Record:
+        """Attach a judgement to a record and return the record."""
+
+    def add_review(self, review: Review) -> Review:
+        """Keep a review and return it; if one of that id is there, that one, unchanged."""
+
+    def review(self, review_id: str) -> Review:
+        """The review of that id, or the only one whose id begins so (at least 6 characters).
+
+        Raises:
+            NotFound: none, or several.
+        """
+
+    def reviews(
+        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+    ) -> list[Review]:
+        """Oldest first."""
+
+    def compare_and_set(self, review: Review) -> bool:
+        """Write a review if the stored revision is one less than the given one; else False, unchanged."""
+
+    def close(self) -> None:
+        """Release what the store holds. Closing twice does no harm."""
