@@ -1,0 +1,358 @@
+"""An OpenAI-compatible chat server in a thread: scripted, counting, strict about messages, faulty on demand.
+
+    with OpenAIServer(lambda body, index: call("pay", amount=100)) as server:
+        model = ChatOpenAI(model="m", api_key="x", base_url=server.url)
+
+``reply(body, index)`` gives the message of one choice (``index`` counts choices over all requests), or the
+list of messages of all choices of the request. ``call``, ``calls`` and ``say`` make messages. The key
+``finish_reason`` of a message is moved to its choice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal, Self
+
+Body = dict[str, Any]
+Message = dict[str, Any]
+Reply = Callable[[Body, int], Message | list[Message]]
+
+_ids = itertools.count(1)
+
+
+def calls(*planned: tuple[str, dict[str, Any] | str], content: str | None = None, **extra: Any) -> Message:
+    """A message with several tool calls; a string in place of arguments is sent as it is (broken JSON)."""
+    return {
+        "role": "assistant",
+        "content": content,
+        "tool_calls": [
+            {
+                "id": f"call_{next(_ids)}",
+                "type": "function",
+                "function": {"name": name, "arguments": args if isinstance(args, str) else json.dumps(args)},
+            }
+            for name, args in planned
+        ],
+        **extra,
+    }
+
+
+def call(name: str, **arguments: Any) -> Message:
+    """A message with one tool call."""
+    return calls((name, arguments))
+
+
+def say(text: str, **extra: Any) -> Message:
+    """A message in words."""
+    return {"role": "assistant", "content": text, **extra}
+
+
+def cut(name: str, arguments: str) -> Message:
+    """A tool call cut by the token limit in the middle of its arguments."""
+    return calls((name, arguments), finish_reason="length")
+
+
+def in_turn(*messages: Message) -> Reply:
+    """The messages one after the other, the last one again and again."""
+    return lambda _body, index: messages[min(index, len(messages) - 1)]
+
+
+def agent(first: Message | Reply, then: str = "done") -> Reply:
+    """Plans ``first`` until a tool has answered, then says ``then``."""
+
+    def reply(body: Body, index: int) -> Message | list[Message]:
+        if body["messages"][-1]["role"] == "tool":
+            return say(then)
+        return first(body, index) if callable(first) else _fresh(first)
+
+    return reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What the next request meets instead of an answer: a status, a wait before it, or silence."""
+
+    status: int = 0
+    message: str = "fault"
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    hang: bool = False
+    body: bytes | None = None
+
+
+def rate_limited(retry_after: str = "0") -> Fault:
+    """429 with Retry-After, in seconds."""
+    return Fault(status=429, message="Rate limit reached", headers={"retry-after": retry_after})
+
+
+class OpenAIServer:
+    """The server; a context manager.
+
+    ``n``: "honour", "ignore" (one choice, whatever was asked), or the largest number accepted (else 400).
+    ``usage``: "all" choices, "one" (of a single choice, whatever was sent), or "none".
+    ``logprobs``: "all", "text" (none for tool calls, like several providers), or "none".
+    ``echo``: an equal request gets the same response again, id included, as from a cache.
+    ``faults``: used up one per request, before anything is answered. ``refuse`` may name a 400 for a body.
+    ``stamp``: choices, prompt and completion tokens of a choice are fixed: 50 and 7.
+    """
+
+    prompt_tokens = 50
+    completion_tokens = 7
+
+    def __init__(
+        self,
+        reply: Reply | Message | None = None,
+        *,
+        n: int | Literal["honour", "ignore"] = "honour",
+        usage: Literal["all", "one", "none"] = "all",
+        logprobs: Literal["all", "text", "none"] = "all",
+        echo: bool = False,
+        delay: float = 0.0,
+        faults: list[Fault] | None = None,
+        refuse: Callable[[Body], str | None] | None = None,
+    ) -> None:
+        self.reply: Reply = reply if callable(reply) else _always(reply or say("done"))
+        self.n, self.usage, self.logprobs, self.echo, self.delay = n, usage, logprobs, echo, delay
+        self.faults = list(faults or [])
+        self.refuse = refuse
+        self.requests: list[Body] = []
+        self.headers: list[dict[str, str]] = []
+        self.statuses: list[int] = []
+        self.choices = 0
+        self.most_at_once = 0
+        self._at_once = 0
+        self._echoes: dict[str, Body] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(timeout=5)
+
+    @property
+    def drawn(self) -> list[Body]:
+        """Bodies of the requests at temperature 1: the resamples of a plan made at another one."""
+        return [body for body in self.requests if body.get("temperature") == 1.0]
+
+    def clear(self) -> None:
+        """Forget the requests seen so far; choices are counted on."""
+        with self._lock:
+            self.requests.clear()
+            self.headers.clear()
+            self.statuses.clear()
+            self.most_at_once = 0
+
+    # the handler's side
+
+    def arrived(self, body: Body, headers: dict[str, str]) -> Fault | None:
+        with self._lock:
+            self.requests.append(body)
+            self.headers.append(headers)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            return self.faults.pop(0) if self.faults else None
+
+    def left(self, status: int) -> None:
+        with self._lock:
+            self._at_once -= 1
+            self.statuses.append(status)
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait, or until the server closes."""
+        self._closed.wait(seconds)
+
+    def refusal(self, body: Body) -> str | None:
+        """Why the request is wrong, if it is."""
+        if self.refuse is not None and (message := self.refuse(body)):
+            return message
+        n = body.get("n") or 1
+        if isinstance(self.n, int) and n > self.n:
+            return f"Invalid value for 'n': {n} is greater than the maximum of {self.n}."
+        return wrong_messages(body.get("messages"))
+
+    def response(self, body: Body) -> Body:
+        """The response to a correct request."""
+        if not self.echo:
+            return self._response(body)
+        key = json.dumps({k: v for k, v in body.items() if k not in ("stream", "stream_options")}, sort_keys=True)
+        with self._lock:
+            seen = self._echoes.get(key)
+        if seen is None:
+            seen = self._response(body)
+            with self._lock:
+                seen = self._echoes.setdefault(key, seen)
+        return seen
+
+    def _response(self, body: Body) -> Body:
+        asked = 1 if self.n == "ignore" else body.get("n") or 1
+        with self._lock:
+            first = self.choices
+            answer = self.reply(body, first)
+            messages = [_fresh(m) for m in answer] if isinstance(answer, list) else [_fresh(answer)]
+            if not isinstance(answer, list):
+                messages += [_fresh(self.reply(body, first + k)) for k in range(1, asked)]  # type: ignore[arg-type]
+            self.choices += len(messages)
+        response: Body = {
+            "id": f"chatcmpl-{next(_ids)}",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body.get("model", "m"),
+            "choices": [self._choice(body, k, message) for k, message in enumerate(messages)],
+        }
+        if self.usage != "none":
+            paid = self.completion_tokens * (1 if self.usage == "one" else len(messages))
+            response["usage"] = {
+                "prompt_tokens": self.prompt_tokens,
+                "completion_tokens": paid,
+                "total_tokens": self.prompt_tokens + paid,
+            }
+        return response
+
+    def _choice(self, body: Body, index: int, message: Message) -> Body:
+        planned = message.get("tool_calls")
+        finish = message.pop("finish_reason", "tool_calls" if planned else "stop")
+        choice: Body = {"index": index, "message": message, "finish_reason": finish, "logprobs": None}
+        if body.get("logprobs") and (self.logprobs == "all" or (self.logprobs == "text" and not planned)):
+            choice["logprobs"] = {"content": _tokens(message, body.get("top_logprobs") or 0), "refusal": None}
+        return choice
+
+
+def wrong_messages(messages: Any) -> str | None:
+    """OpenAI's rule: every tool call is answered right after its message, and nothing else is."""
+    if not isinstance(messages, list) or not messages:
+        return "Invalid 'messages': empty array."
+    open_ids: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_ids:
+                return "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
+            open_ids.discard(message["tool_call_id"])
+            continue
+        if open_ids:
+            break
+        open_ids = {planned["id"] for planned in message.get("tool_calls") or []}
+    if open_ids:
+        return (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following did not have response messages: {', '.join(sorted(open_ids))}"
+        )
+    return None
+
+
+def _always(message: Message) -> Reply:
+    return lambda _body, _index: message
+
+
+def _fresh(message: Message) -> Message:
+    """A copy with call ids of its own: a script may give the same message twice."""
+    copy: Message = json.loads(json.dumps(message))
+    for planned in copy.get("tool_calls") or []:
+        planned["id"] = f"call_{next(_ids)}"
+    return copy
+
+
+def _tokens(message: Message, top: int) -> list[Body]:
+    text = message.get("content") or ""
+    for planned in message.get("tool_calls") or []:
+        function = planned["function"]
+        text += f'<tool_call>{{"name": "{function["name"]}", "arguments": {function["arguments"]}}}</tool_call>'
+    return [
+        {
+            "token": token,
+            "logprob": -0.01 * (1 + len(token)),
+            "bytes": list(token.encode()),
+            "top_logprobs": [{"token": token, "logprob": -0.01 * (1 + len(token)), "bytes": None}][:top],
+        }
+        for token in re.findall(r"\w+|\s+|[^\w\s]", text)
+    ]
+
+
+def _chunks(body: Body, response: Body) -> list[Body]:
+    head = {key: response[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    chunks: list[Body] = []
+    for choice in response["choices"]:
+        message, index = choice["message"], choice["index"]
+        deltas: list[Body] = [{"role": "assistant", "content": message.get("content")}]
+        for position, planned in enumerate(message.get("tool_calls") or []):
+            arguments = planned["function"]["arguments"]
+            half = len(arguments) // 2
+            opening = {**planned, "index": position, "function": {**planned["function"], "arguments": arguments[:half]}}
+            deltas.append({"tool_calls": [opening]})
+            deltas.append({"tool_calls": [{"index": position, "function": {"arguments": arguments[half:]}}]})
+        for position, delta in enumerate(deltas):
+            logprobs = choice["logprobs"] if position == 0 else None
+            chunks.append({"choices": [{"index": index, "delta": delta, "finish_reason": None, "logprobs": logprobs}]})
+        chunks.append({"choices": [{"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if (body.get("stream_options") or {}).get("include_usage") and "usage" in response:
+        chunks.append({"choices": [], "usage": response["usage"]})
+    return [{**head, **chunk} for chunk in chunks]
+
+
+def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            pass
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            status = 0
+            try:
+                status = self._answer(body, server.arrived(body, dict(self.headers.items())))
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+            finally:
+                server.left(status)
+
+        def _answer(self, body: Body, fault: Fault | None) -> int:
+            if fault is not None:
+                server.wait(None if fault.hang else fault.delay)
+                if fault.hang:
+                    return 0
+                if fault.status or fault.body is not None:
+                    error = {"error": {"message": fault.message, "type": "fault", "code": None, "param": None}}
+                    return self._send(fault.status or 200, fault.body or error, fault.headers)
+            if server.delay:
+                time.sleep(server.delay)
+            if (message := server.refusal(body)) is not None:
+                return self._send(400, {"error": {"message": message, "type": "invalid_request_error"}})
+            response = server.response(body)
+            if body.get("stream"):
+                lines = [json.dumps(chunk) for chunk in _chunks(body, response)] + ["[DONE]"]
+                return self._send(200, "".join(f"data: {line}\n\n" for line in lines).encode(), stream=True)
+            return self._send(200, response)
+
+        def _send(
+            self, status: int, data: Body | bytes, headers: dict[str, str] | None = None, *, stream: bool = False
+        ) -> int:
+            raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("content-type", "text/event-stream" if stream else "application/json")
+            self.send_header("content-length", str(len(raw)))
+            # no keep-alive: event loops that end with a test leave no open connection behind
+            self.send_header("connection", "close")
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(raw)
+            return status
+
+    return Handler
