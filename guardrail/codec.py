@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
@@ -28,7 +28,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 def to_json(value: object) -> dict[str, Any]:
     """The value as plain JSON data (dicts, lists, strings, numbers, booleans, None)."""
-    data: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")  # type: ignore[arg-type]
+    data: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
     return data
 
 
@@ -41,11 +41,12 @@ def from_json(kind: type[T], data: object) -> T:
     from pydantic import ValidationError
 
     try:
-        return _adapter(kind).validate_python(data)
+        value: T = _adapter(kind).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top level"
         raise ConfigError(f"this is not a {kind.__name__}: {first['msg']} at {where}") from error
+    return value
 
 
 def json_schema(kind: type[object]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 # JSON values are typed Any: they come from models and tools, and nothing about them is known.
-type_config: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": False}
+type_config: dict[str, Any] = {"extra": "forbid"}
 RECORD_VERSION = 1
 
 
@@ -385,7 +385,8 @@ class ReviewEvent:
 @dataclass(frozen=True, kw_only=True)
 class Review:
     """One call before a human. ``digest`` binds the decision to exactly this call (tool, arguments,
-    thread, call id, versions of policy and tool schema). ``revision`` grows by one with every change."""
+    thread, call id, versions of policy and tool schema). ``revision`` grows by one with every change.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
     id: str
