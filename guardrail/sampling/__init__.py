@@ -1,5 +1,21 @@
 """Drawing a planning step again."""
 
+from guardrail.sampling.drawing import Answer, Ask, Failure, Limit, draw, retry_wait
 from guardrail.sampling.protocol import AsyncSampler, Sampler
+from guardrail.sampling.scripted import ScriptedSampler
+from guardrail.sampling.validity import Provenance, inspect, provenance
 
-__all__ = ["AsyncSampler", "Sampler"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "AsyncSampler",
+    "Failure",
+    "Limit",
+    "Provenance",
+    "Sampler",
+    "ScriptedSampler",
+    "draw",
+    "inspect",
+    "provenance",
+    "retry_wait",
+]

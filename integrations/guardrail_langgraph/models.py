@@ -1,0 +1,109 @@
+"""A chat model of the guard's own: the user's, without what would make samples copies of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.base import RunnableBindingBase
+
+from guardrail.errors import ConfigError
+
+RESAMPLE_TAG = "guardrail:resample"
+"""On every run that the guard starts itself."""
+
+_TAGS = ["nostream", RESAMPLE_TAG]
+_SEEDS = ("seed", "random_seed")
+_TIMEOUTS = ("request_timeout", "timeout", "default_request_timeout")
+_NOT_REPLAYED = frozenset({"n", "temperature", "stream", "stream_options", "stream_usage", "logprobs_n", *_SEEDS})
+_NESTED = ("model_kwargs", "extra_body", "options", "generation_config", "generation_kwargs")
+_NEARLY_GREEDY_TOP_P = 0.01
+
+
+def innermost(model: Runnable[Any, Any]) -> BaseChatModel:
+    """The chat model inside bound tools, bound settings and retries.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    while isinstance(model, RunnableBindingBase):
+        model = model.bound
+    if isinstance(model, BaseChatModel):
+        return model
+    raise ConfigError(
+        f"{type(model).__name__} is not a chat model: give the guard the chat model itself "
+        "(with or without bind_tools), not a chain, fallbacks or a configurable model"
+    )
+
+
+def model_name(model: Runnable[Any, Any]) -> str:
+    """The name that the provider knows the model by, empty where it has none."""
+    inner = innermost(model)
+    name = next(
+        (getattr(inner, key, None) for key in ("model_name", "model", "model_id") if getattr(inner, key, None)), ""
+    )
+    return name if isinstance(name, str) else ""
+
+
+def own_copy(model: Runnable[Any, Any], *, temperature: float | None, timeout: float) -> BaseChatModel:
+    """A copy that draws independently and is heard by nobody: no cache, no streaming, no seed, one choice.
+
+    The user's object is not touched. The copy never retries by itself (the guard does) and gives up after
+    ``timeout`` seconds. ``temperature`` None keeps the model's own.
+    """
+    inner = innermost(model)
+    fields = type(inner).model_fields
+    wanted: dict[str, Any] = {"streaming": False, "max_retries": 0}
+    if temperature is not None:
+        wanted["temperature"] = temperature
+    wanted |= dict.fromkeys(_SEEDS) | dict.fromkeys(_TIMEOUTS, timeout)
+    update = {name: value for name, value in wanted.items() if name in fields}
+    if "n" in fields:
+        update["n"] = fields["n"].get_default()
+    update |= {
+        name: without_randomness(value)
+        for name in _NESTED
+        if isinstance(value := getattr(inner, name, None), Mapping) and name in fields
+    }
+    update |= {"cache": False, "disable_streaming": True, "tags": [*(inner.tags or []), *_TAGS]}
+    copy = inner.model_copy(update={**update, **_clients(inner, timeout)})
+    for kind in type(copy).__mro__:
+        for name, value in vars(kind).items():
+            if isinstance(value, cached_property):
+                # made from the settings of the user's object
+                copy.__dict__.pop(name, None)
+    return copy
+
+
+def without_randomness(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those in which a sample differs from the planning request."""
+    return {
+        name: without_randomness(value) if name in _NESTED and isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if name not in _NOT_REPLAYED
+    }
+
+
+def greedy_setting(settings: Mapping[str, Any]) -> str | None:
+    """The setting that makes every sample the same whatever the temperature, if there is one."""
+    if settings.get("top_k") == 1:
+        return "top_k=1"
+    top_p = settings.get("top_p")
+    if isinstance(top_p, int | float) and top_p <= _NEARLY_GREEDY_TOP_P:
+        return f"top_p={top_p}"
+    nested = (value for name in _NESTED if isinstance(value := settings.get(name), Mapping))
+    return next((found for value in nested if (found := greedy_setting(value))), None)
+
+
+def _clients(model: BaseChatModel, timeout: float) -> dict[str, Any]:
+    # OpenAI's clients keep the retries and timeout they were made with; a copied model shares them
+    update: dict[str, Any] = {}
+    for root, name in (("root_client", "client"), ("root_async_client", "async_client")):
+        client = getattr(model, root, None)
+        if client is not None and hasattr(client, "with_options") and hasattr(client, "chat"):
+            update[root] = client.with_options(timeout=timeout, max_retries=0)
+            update[name] = update[root].chat.completions
+    return update

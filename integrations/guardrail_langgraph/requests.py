@@ -1,0 +1,281 @@
+"""The request that planned a step, caught when it was sent: state does not show it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, message_to_dict
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.base import RunnableBindingBase
+from pydantic import BaseModel
+
+from guardrail.codec import digest
+from guardrail.sampling import inspect
+from guardrail.types import Sample
+from guardrail_langgraph.messages import sample_from_message
+from guardrail_langgraph.models import RESAMPLE_TAG, innermost
+
+R = TypeVar("R", bound=Runnable[Any, Any])
+
+_UNSENT_KEYS = ("id", "response_metadata", "usage_metadata")
+_NOT_SETTINGS = frozenset({"_type", "model_name"})
+_REDACTED = "**REDACTED**"
+# Without the model there is nothing to tell its defaults from what the call set.
+_CALL_SETTINGS = (
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "functions",
+    "function_call",
+    "response_format",
+    "stop",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanningRequest:
+    """A request to a chat model: the messages, and the settings given with the call (tools included).
+
+    ``defaults`` are the settings of the model itself: they are not sent again by name, and identify the
+    request together with the rest.
+    """
+
+    messages: tuple[BaseMessage, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what is sent: ids and metadata of messages are not."""
+        messages = [_sent(message) for message in self.messages]
+        return digest("request/v1", self.model, messages, _plain(self.settings), _plain(self.defaults))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapturedPlan:
+    """A request, the message that it gave, and the same message as a sample."""
+
+    request: PlanningRequest
+    message: AIMessage
+    planned: Sample
+
+
+def request_for(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> PlanningRequest:
+    """The request that a model, with what is bound to it, would send for these messages."""
+    settings: dict[str, Any] = {}
+    runnable = model
+    while isinstance(runnable, RunnableBindingBase):
+        settings = {**runnable.kwargs, **settings}
+        runnable = runnable.bound
+    inner = innermost(runnable)
+    for key in ("ls_structured_output_format", "structured_output_format"):
+        settings.pop(key, None)
+    defaults = _baseline(inner)
+    return PlanningRequest(
+        messages=tuple(messages), settings=settings, model=_name({**defaults, **settings}), defaults=defaults
+    )
+
+
+class PlanCapture(BaseCallbackHandler):
+    """Remembers, for the last ``size`` messages of chat models, the requests that gave them.
+
+    Put it among the callbacks of a run, or on a copy of the model with ``watch``. ``model`` is the chat
+    model whose requests are caught: settings given with the call are told from its defaults by comparison.
+    A request that this model could not send again (another provider, redacted credentials) is not kept.
+    Thread-safe. Requests made by the guard itself are ignored.
+    """
+
+    run_inline = True
+    raise_error = False
+
+    def __init__(self, model: Runnable[Any, Any] | None = None, *, size: int = 512) -> None:
+        self._model = None if model is None else innermost(model)
+        self._plans = _Plans(size)
+        self._running: OrderedDict[UUID, PlanningRequest] = OrderedDict()
+        self._size = size
+
+    def for_model(self, model: Runnable[Any, Any]) -> PlanCapture:
+        """A handler for another model whose catch is found through this one too."""
+        capture = PlanCapture(model, size=self._size)
+        capture._plans = self._plans
+        return capture
+
+    def lookup(self, message: AIMessage) -> CapturedPlan | None:
+        """The plan that gave this message: by message id, else by call ids if these tell one request only."""
+        if message.id is not None and (plan := self._plans.of_message(message.id)) is not None:
+            return plan
+        ids = frozenset(call["id"] for call in message.tool_calls if call["id"])
+        return self._plans.of_calls(ids) if ids else None
+
+    def plan_of(self, call_id: str) -> AIMessage | None:
+        """The message that planned the call of this id; None if several requests gave calls of this id."""
+        plan = self._plans.of_calls(frozenset({call_id}))
+        return None if plan is None else plan.message
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Catch the request."""
+        del serialized, parent_run_id, metadata
+        if RESAMPLE_TAG in (tags or ()):
+            return
+        params = kwargs.get("invocation_params") or {}
+        defaults = _baseline(self._model) if self._model is not None else {}
+        settings = _settings(params, defaults if self._model is not None else None)
+        if settings is None:
+            return
+        stop = (kwargs.get("options") or {}).get("stop")
+        if stop is not None:
+            # the parameters may show the model's own stop words in place of the call's
+            settings["stop"] = stop
+        request = PlanningRequest(
+            # shallow copies: ids and contents are assigned to the originals later
+            messages=tuple(message.model_copy() for message in messages[0]),
+            settings=settings,
+            model=_name(params),
+            defaults=defaults,
+        )
+        with self._plans.lock:
+            self._running[run_id] = request
+            while len(self._running) > self._size:
+                self._running.popitem(last=False)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Keep the request with the messages that it gave."""
+        del kwargs
+        with self._plans.lock:
+            request = self._running.pop(run_id, None)
+        if request is None:
+            return
+        response_id = (response.llm_output or {}).get("id")
+        for choice, generation in enumerate(response.generations[0]):
+            if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
+                message = generation.message.model_copy()
+                sample = sample_from_message(message, response_id=response_id, choice=choice)
+                (planned,) = inspect([sample])
+                self._plans.keep(CapturedPlan(request=request, message=message, planned=planned))
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget the request."""
+        del error, kwargs
+        with self._plans.lock:
+            self._running.pop(run_id, None)
+
+
+def watch(model: R, capture: PlanCapture) -> R:
+    """A copy of the model, bound tools included, whose requests are caught. The given one is not touched.
+
+    Raises:
+        ConfigError: this is not a chat model (see ``innermost``).
+    """
+    inner = innermost(model)
+    if isinstance(model, RunnableBindingBase):
+        return model.model_copy(update={"bound": watch(model.bound, capture)})
+    handler = capture.for_model(inner)
+    callbacks = inner.callbacks
+    if isinstance(callbacks, BaseCallbackManager):
+        manager = callbacks.copy()
+        manager.add_handler(handler, inherit=False)
+        return inner.model_copy(update={"callbacks": manager})  # type: ignore[return-value]  # innermost: R is the model's type
+    return inner.model_copy(update={"callbacks": [*(callbacks or []), handler]})  # type: ignore[return-value]  # as above
+
+
+class _Plans:
+    """The last plans, least recently used first."""
+
+    def __init__(self, size: int) -> None:
+        self.lock = threading.RLock()
+        self._size = size
+        self._plans: OrderedDict[str, CapturedPlan] = OrderedDict()
+
+    def keep(self, plan: CapturedPlan) -> None:
+        key = plan.message.id or digest(plan.request.digest, [call.id for call in plan.planned.calls])
+        with self.lock:
+            self._plans[key] = plan
+            self._plans.move_to_end(key)
+            while len(self._plans) > self._size:
+                self._plans.popitem(last=False)
+
+    def of_message(self, message_id: str) -> CapturedPlan | None:
+        with self.lock:
+            if message_id in self._plans:
+                self._plans.move_to_end(message_id)
+            return self._plans.get(message_id)
+
+    def of_calls(self, call_ids: frozenset[str]) -> CapturedPlan | None:
+        with self.lock:
+            found = [plan for plan in self._plans.values() if call_ids <= {call.id for call in plan.planned.calls}]
+        # some servers number calls from 0 in every response: then an id tells nothing
+        return found[-1] if len({plan.request.digest for plan in found}) == 1 else None
+
+
+def _baseline(model: BaseChatModel) -> dict[str, Any]:
+    return model._get_invocation_params(stop=None)  # noqa: SLF001 - what on_chat_model_start is given, without the call
+
+
+def _settings(params: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the call added to the defaults of the model; None if the model could not send it again."""
+    if any(isinstance(tool, Mapping) and _REDACTED in tool.values() for tool in params.get("tools") or ()):
+        return None
+    if defaults is None:
+        return {key: params[key] for key in _CALL_SETTINGS if params.get(key) is not None}
+    if params.get("_type") != defaults.get("_type") or not defaults.keys() <= params.keys():
+        return None
+    return {
+        key: value
+        for key, value in params.items()
+        if key not in _NOT_SETTINGS and (key not in defaults or defaults[key] != value)
+    }
+
+
+def _name(params: Mapping[str, Any]) -> str:
+    return str(next((params[key] for key in ("model", "model_name", "model_id") if params.get(key)), ""))
+
+
+def _sent(message: BaseMessage) -> Any:
+    data = message_to_dict(message)
+    return {"type": data["type"], "data": _plain({k: v for k, v in data["data"].items() if k not in _UNSENT_KEYS})}
+
+
+def _plain(value: Any) -> Any:
+    """JSON data that is equal for equal settings, also across processes."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return _named(value)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, type) and issubclass(value, BaseModel):
+        return value.model_json_schema()
+    kind = value if isinstance(value, type) or hasattr(value, "__qualname__") else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+__all__ = ["CapturedPlan", "PlanCapture", "PlanningRequest", "request_for", "watch"]
