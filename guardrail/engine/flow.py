@@ -1,0 +1,246 @@
+"""One planning step from samples to verdicts, as a generator that does no I/O.
+
+The generator asks (``Draw``, ``Judge``) and is sent the answer, or the failure, by whoever drives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from guardrail.clustering import CallMeaning, TextPair, compare
+from guardrail.engine.decide import Ruling, Tally, replan_or_review, rule, tally, waves
+from guardrail.engine.words import explain
+from guardrail.errors import MeasurementError
+from guardrail.policy import Policy, Resolution
+from guardrail.sampling import inspect
+from guardrail.signals import measure
+from guardrail.types import (
+    PlanningStep,
+    Reason,
+    Route,
+    Sample,
+    SampleBatch,
+    StepVerdict,
+    Tier,
+    ToolCall,
+    Usage,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Asks for n samples of the step; answered with a ``SampleBatch`` or a ``MeasurementError``."""
+
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """Asks which pairs mean the same; answered with a list of booleans or a ``MeasurementError``."""
+
+    pairs: tuple[TextPair, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """The verdict on a step and the samples behind it."""
+
+    verdict: StepVerdict
+    samples: tuple[Sample, ...]
+
+
+Answer = SampleBatch | Sequence[bool] | MeasurementError
+Flow = Generator[Draw | Judge, Answer, Assessment]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What the policy asks about one planned call, and what is clear without samples."""
+
+    call: ToolCall
+    resolution: Resolution
+    early: Ruling | None
+
+
+class _Evidence:
+    """What has been measured so far."""
+
+    def __init__(self, asked: int) -> None:
+        self.asked = asked
+        self.samples: tuple[Sample, ...] = ()
+        self.same: dict[TextPair, bool] = {}
+        self.meanings: tuple[CallMeaning, ...] = ()
+        self.extra: dict[str, int] = {}
+        self.usage = Usage()
+        self.failure: Reason | None = None
+        self.curtailed = False
+
+
+def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bool, entailment: str) -> Flow:
+    """Decide on every call of a planning step.
+
+    ``draw_audit`` is a uniform random number in [0, 1), drawn before anything is sampled: the step is
+    audited, and then takes all its samples, where it lies below the policy's audit probability.
+    """
+    plans = [_plan(step, call, index, policy) for index, call in enumerate(step.planned.calls)]
+    audit = max((plan.resolution.audit for plan in plans), default=0.0)
+    audited = draw_audit < audit
+    sampled = [plan for plan in plans if _wants_samples(plan, audited=audited)]
+    evidence = _Evidence(max((plan.resolution.samples for plan in sampled), default=0))
+    if evidence.asked:
+        yield from _gather(step, policy, plans, evidence, curtail=curtail and not audited)
+    verdicts = [_verdict(step, plan, index, evidence) for index, plan in enumerate(plans)]
+    return Assessment(
+        verdict=StepVerdict(
+            record_id="",
+            step_id=step.id,
+            route=_step_route(verdicts),
+            verdicts=_with_siblings(verdicts),
+            asked=evidence.asked,
+            drawn=len(evidence.samples),
+            invalid=sum(not sample.valid for sample in evidence.samples),
+            curtailed=evidence.curtailed,
+            audited=audited,
+            audit_probability=audit,
+            extra=evidence.extra,
+            entailment=entailment,
+            usage=evidence.usage,
+        ),
+        samples=evidence.samples,
+    )
+
+
+def _plan(step: PlanningStep, call: ToolCall, index: int, policy: Policy) -> _Plan:
+    tool = step.tool(call.name)
+    resolution = policy.resolve(call, tool)
+    early: Ruling | None = None
+    if not step.planned.valid:
+        early = Ruling(route=Route.REVIEW, reason=Reason.UNPARSABLE_CALL)
+    elif tool is None:
+        early = replan_or_review(resolution, step.attempt, Reason.UNKNOWN_TOOL)
+    elif step.request is None:
+        early = Ruling(route=Route.REVIEW, reason=Reason.REQUEST_UNKNOWN)
+    elif resolution.logprob is not None and resolution.tier is not Tier.CRITICAL:
+        (likely,) = measure(("logprob_min",), planned=step.planned, index=index)
+        if likely.value is not None and likely.value >= resolution.logprob:
+            early = Ruling(route=Route.EXECUTE, reason=Reason.LIKELY)
+    return _Plan(call=call, resolution=resolution, early=early)
+
+
+def _wants_samples(plan: _Plan, *, audited: bool) -> bool:
+    if plan.early is None:
+        return True
+    return audited and plan.early.reason is Reason.LIKELY
+
+
+def _gather(
+    step: PlanningStep, policy: Policy, plans: Sequence[_Plan], evidence: _Evidence, *, curtail: bool
+) -> Generator[Draw | Judge, Answer, None]:
+    asked = evidence.asked
+    needed = max(plan.resolution.needed_of(asked) for plan in plans if plan.resolution.samples)
+    comparators = _comparators(plans)
+    for size in waves(asked, needed) if curtail else (asked,):
+        drawn = yield Draw(n=size)
+        if not isinstance(drawn, SampleBatch):
+            evidence.failure = Reason.SAMPLING_FAILED
+            continue
+        evidence.usage += drawn.usage
+        evidence.samples = inspect((*evidence.samples, *drawn.samples[:size]))
+        comparison = compare(
+            step.planned.calls,
+            evidence.samples,
+            step.tools,
+            comparators=comparators,
+            stated_defaults=policy.stated_defaults,
+        )
+        pairs = tuple(pair for pair in comparison.pairs if pair not in evidence.same)
+        if pairs:
+            judged = yield Judge(pairs=pairs)
+            if isinstance(judged, SampleBatch | MeasurementError) or len(judged) != len(pairs):
+                evidence.failure = Reason.ENTAILMENT_FAILED
+            else:
+                evidence.same.update((pair, same is True) for pair, same in zip(pairs, judged, strict=True))
+        meaning = comparison.resolve(evidence.same)
+        evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
+        if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
+            evidence.curtailed = True
+            return
+
+
+def _comparators(plans: Sequence[_Plan]) -> dict[str, dict[str, str]]:
+    """Comparators by tool. Where two calls of a tool met rules that differ, only what both say holds."""
+    found: dict[str, dict[str, str]] = {}
+    for plan in plans:
+        named = dict(plan.resolution.comparators)
+        known = found.setdefault(plan.call.name, named)
+        found[plan.call.name] = {path: name for path, name in known.items() if named.get(path) == name}
+    return found
+
+
+def _all_decided(plans: Sequence[_Plan], evidence: _Evidence) -> bool:
+    return evidence.failure is None and all(
+        plan.early is not None or (plan.resolution.tier is not Tier.CRITICAL and _tally(plan, index, evidence).decided)
+        for index, plan in enumerate(plans)
+    )
+
+
+def _tally(plan: _Plan, index: int, evidence: _Evidence) -> Tally:
+    agrees = evidence.meanings[index].agrees if evidence.meanings else ()
+    return tally(
+        agrees, asked=evidence.asked, needed=plan.resolution.needed_of(evidence.asked) if evidence.asked else 0
+    )
+
+
+def _verdict(step: PlanningStep, plan: _Plan, index: int, evidence: _Evidence) -> Verdict:
+    resolution, counted = plan.resolution, _tally(plan, index, evidence)
+    ruling = plan.early or rule(resolution, counted, attempt=step.attempt, failure=evidence.failure)
+    clusters = evidence.meanings[index].clusters if evidence.meanings else ()
+    signals = measure(
+        resolution.signals,
+        planned=step.planned,
+        index=index,
+        samples=evidence.samples,
+        clusters=clusters,
+        agreeing=counted.agreeing,
+        asked=counted.asked,
+    )
+    return Verdict(
+        call=plan.call,
+        tier=resolution.tier,
+        route=ruling.route,
+        reason=ruling.reason,
+        why=explain(ruling, resolution, counted, step),
+        rule=resolution.rule,
+        decisions=resolution.decisions,
+        asked=counted.asked,
+        needed=counted.needed,
+        agreeing=counted.agreeing,
+        disagreeing=counted.disagreeing,
+        threshold=resolution.logprob if ruling.reason is Reason.LIKELY else resolution.agreement,
+        clusters=clusters,
+        signals=signals,
+    )
+
+
+def _step_route(verdicts: Sequence[Verdict]) -> Route:
+    routes = {verdict.route for verdict in verdicts}
+    return next(route for route in (Route.RETRY, Route.REVIEW, Route.EXECUTE) if route in routes or not routes)
+
+
+def _with_siblings(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """A step is planned again as a whole: where one call is, none runs."""
+    if not any(verdict.route is Route.RETRY for verdict in verdicts):
+        return tuple(verdicts)
+    return tuple(
+        verdict
+        if verdict.route is Route.RETRY
+        else replace(
+            verdict,
+            route=Route.RETRY,
+            reason=Reason.SIBLING_RETRIED,
+            why="Not run because another call of the same step is planned again. " + verdict.why,
+        )
+        for verdict in verdicts
+    )

@@ -1,0 +1,241 @@
+"""``GuardrailCallbackHandler``: the guard for graphs that cannot be changed.
+
+It sees the planning request go out, and stands in front of the tool when it starts. Raising there stops the
+tool; under a checkpointer it interrupts instead. It cannot change a call, so reviewers cannot edit, and calls of
+the same step that need no human run at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages.tool import ToolCall as MessageToolCall
+from langchain_core.outputs import LLMResult
+from langgraph.config import get_config
+from langgraph.func import task
+from langgraph.prebuilt.tool_node import ToolInvocationError
+
+from guardrail import codec
+from guardrail.engine import feedback
+from guardrail.errors import CallBlocked, ReviewError
+from guardrail.policy import Policy
+from guardrail.store import Store
+from guardrail.types import DecisionType, Route, StepVerdict, ToolCall, Verdict
+from guardrail_langgraph.gate import ask
+from guardrail_langgraph.release import settle
+from guardrail_langgraph.steps import location, planning_step
+from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
+
+_CHECKPOINTER = "__pregel_checkpointer"
+_CANNOT_EDIT = frozenset(DecisionType) - {DecisionType.EDIT}
+
+
+class ToolCallBlocked(ToolInvocationError, CallBlocked):
+    """A call that must not run. ``ToolNode`` answers it with an error message instead of failing the graph."""
+
+    def __init__(self, message: str) -> None:
+        Exception.__init__(self, message)
+        self.message = message
+        self.filtered_errors = None
+
+
+class GuardrailCallbackHandler(BaseCallbackHandler):
+    """Give it to the agent's run: ``agent.invoke(..., {"callbacks": [handler]})``.
+
+    It is synchronous on purpose, and works under ``invoke`` and ``ainvoke``, with sync and async tools: an
+    asynchronous handler's exception is swallowed when the tool is synchronous, and the call would run. So a
+    subclass that is also an ``AsyncCallbackHandler`` is refused.
+
+    Without a checkpointer a call under review is blocked, and its review stays in the queue for the record.
+    A tool that starts without a planned call that was seen (a call of another model, or made by code) is
+    blocked too.
+
+    Args and errors: as ``GuardrailNode``.
+    """
+
+    raise_error = True
+    run_inline = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if issubclass(cls, AsyncCallbackHandler):
+            raise TypeError(
+                f"{cls.__name__} may not be an AsyncCallbackHandler: LangChain swallows its exceptions when a tool is "
+                "synchronous, and the blocked call would run. Subclass GuardrailCallbackHandler alone."
+            )
+
+    def __init__(
+        self,
+        model: BaseChatModel | None = None,
+        *,
+        tools: Sequence[Tool],
+        policy: Policy | None = None,
+        store: Store | str | None = None,
+        sampler: AnySampler | None = None,
+        entailment: AnyEntailment | None = None,
+        **options: Any,
+    ) -> None:
+        self._wiring = Wiring(
+            model,
+            tools=tools,
+            policy=policy,
+            store=store,
+            sampler=sampler,
+            entailment=entailment,
+            options={"decisions": _CANNOT_EDIT, **options},
+        )
+        self._lock = threading.Lock()
+        self._assessing: dict[str, threading.Lock] = {}
+        self._running: dict[UUID, str] = {}
+
+    @property
+    def store(self) -> Store:
+        """Where records and reviews are kept."""
+        return self._wiring.store
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """Note the request that goes out."""
+        self._wiring.capture.on_chat_model_start(serialized, messages, run_id=run_id, **kwargs)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Note the plan that it gave."""
+        self._wiring.capture.on_llm_end(response, run_id=run_id, **kwargs)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget the request."""
+        self._wiring.capture.on_llm_error(error, run_id=run_id, **kwargs)
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any] | None,
+        input_str: str,  # noqa: ARG002 - the signature is LangChain's
+        *,
+        run_id: UUID,
+        inputs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Let the call pass, or raise.
+
+        Raises:
+            ToolCallBlocked: the call must not run; the agent reads why.
+            GraphInterrupt: a human must decide, and the graph can wait.
+        """
+        name = str((serialized or {}).get("name") or kwargs.get("name") or "")
+        call_id = str(kwargs.get("tool_call_id") or "")
+        step = self._assessed(call_id, name)
+        verdict = step.verdict(call_id)
+        if verdict is None or verdict.call.name != name or not _same_arguments(verdict.call, inputs):
+            raise ToolCallBlocked(f"Not executed: the call of {name} is not the one that was planned and assessed.")
+        if step.route is Route.RETRY:
+            raise ToolCallBlocked(feedback(verdict))
+        if verdict.route is Route.REVIEW:
+            self._review(step, verdict, run_id)
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002 - LangChain's signature
+        """Note that an approved call has run."""
+        self._finish(run_id, "")
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002 - LangChain's signature
+        """Note that an approved call has run and failed."""
+        self._finish(run_id, f"the tool raised {type(error).__name__}")
+
+    def _finish(self, run_id: UUID, note: str) -> None:
+        review_id = self._running.pop(run_id, None)
+        if review_id is not None:
+            self._wiring.queue.finish(review_id, by="dispatch", note=note)
+
+    def _assessed(self, call_id: str, name: str) -> StepVerdict:
+        """The step's verdict, paid for once: kept in the checkpoint where there is one, and in the store."""
+        if not call_id:
+            raise ToolCallBlocked(f"Not executed: {name} was started without a planned call.")
+        if _configurable().get(_CHECKPOINTER):
+            data = task(self._assess, name="guardrail_assess")(call_id).result()
+        else:
+            data = self._assess(call_id)
+        if data is None:
+            raise ToolCallBlocked(f"Not executed: the request that planned this call of {name} was not seen.")
+        return codec.from_json(StepVerdict, data)
+
+    def _assess(self, call_id: str) -> dict[str, Any] | None:
+        plan = self._wiring.capture.plan_of(call_id)
+        if plan is None:
+            return None
+        with self._lock:
+            lock = self._assessing.setdefault(plan.id or call_id, threading.Lock())
+        try:
+            with lock:
+                return self._assess_plan(plan)
+        finally:
+            with self._lock:
+                self._assessing.pop(plan.id or call_id, None)
+
+    def _assess_plan(self, plan: AIMessage) -> dict[str, Any]:
+        thread_id, namespace = location(_configurable())
+        step = planning_step(
+            plan,
+            self._wiring.capture,
+            self._wiring.registered,
+            thread_id=thread_id,
+            namespace=namespace,
+            attempt=self._attempt(plan, thread_id),
+        )
+        return codec.to_json(self._wiring.guard.assess(step))
+
+    def _attempt(self, plan: AIMessage, thread_id: str) -> int:
+        """Earlier tries: the newest tool messages of the request answer calls whose record says retry."""
+        captured = self._wiring.capture.lookup(plan)
+        answered: set[str] = set()
+        for message in reversed(captured.request.messages if captured else ()):
+            if not isinstance(message, ToolMessage):
+                break
+            answered.add(message.tool_call_id)
+        if not answered:
+            return 0
+        for record in self._wiring.store.records(thread_id=thread_id, limit=5):
+            if record.verdict.route is Route.RETRY and answered & {call.id for call in record.planned.calls}:
+                return record.attempt + 1
+        return 0
+
+    def _review(self, step: StepVerdict, verdict: Verdict, run_id: UUID) -> None:
+        if not _configurable().get(_CHECKPOINTER):
+            raise ToolCallBlocked(
+                f"Not executed: this call must wait for a human (review {verdict.review_id[:12]}), "
+                "but the run has no checkpointer to wait with."
+            )
+        wiring = self._wiring
+        reviewer = str(_configurable().get("reviewer") or "resume")
+        tool = wiring.registered.get(verdict.call.name)
+        answered = ask(verdict, tool, wiring.policy, wiring.queue, record_id=step.record_id, by=reviewer)
+        call = MessageToolCall(
+            name=verdict.call.name, args=verdict.call.arguments, id=verdict.call.id, type="tool_call"
+        )
+        try:
+            result = settle(call, answered, wiring.queue, begin=True, by="dispatch")
+        except ReviewError as error:
+            raise ToolCallBlocked(f"Not executed: {error}") from error
+        if isinstance(result, ToolMessage):
+            raise ToolCallBlocked(str(result.content))
+        self._running[run_id] = verdict.review_id
+
+
+def _configurable() -> Mapping[str, Any]:
+    """The running graph's configuration; empty outside one."""
+    try:
+        return get_config().get("configurable") or {}
+    except RuntimeError:
+        return {}
+
+
+def _same_arguments(call: ToolCall, inputs: Mapping[str, Any] | None) -> bool:
+    """Whether the tool starts with the planned arguments. A graph may inject more; the planned ones must stand."""
+    return inputs is not None and all(
+        name in inputs and inputs[name] == call.arguments[name] for name in call.arguments
+    )

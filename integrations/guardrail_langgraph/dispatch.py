@@ -1,0 +1,91 @@
+"""The last check, where the tool is dispatched: only what the store permits runs, and an approval runs once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+
+from guardrail.errors import ReviewError, StoreError
+from guardrail.review import Queue
+from guardrail.store import Store
+from guardrail.types import Review, Route
+from guardrail_langgraph.history import MARK, answer_message
+
+Result = ToolMessage | Command[Any]
+DISPATCHER = "dispatch"
+
+
+def guarded_tool_node(tools: Sequence[Any], store: Store, queue: Queue, messages_key: str) -> ToolNode:
+    """A ``ToolNode`` that runs a call only on a recorded verdict for exactly this call."""
+
+    def permit(request: ToolCallRequest) -> Review | ToolMessage | None:
+        try:
+            return _permit(request, store, queue, messages_key)
+        except (ReviewError, StoreError) as error:
+            return answer_message(request.tool_call, f"Not executed: {error}", "refused")
+
+    def run(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Result]) -> Result:
+        permitted = permit(request)
+        if isinstance(permitted, ToolMessage):
+            return permitted
+        result = execute(request)
+        _finish(permitted, queue)
+        return result
+
+    async def arun(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Result]]) -> Result:
+        permitted = await asyncio.to_thread(permit, request)
+        if isinstance(permitted, ToolMessage):
+            return permitted
+        result = await execute(request)
+        await asyncio.to_thread(_finish, permitted, queue)
+        return result
+
+    return ToolNode(list(tools), wrap_tool_call=run, awrap_tool_call=arun, messages_key=messages_key)
+
+
+def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: str) -> Review | ToolMessage | None:
+    """The review whose single use was taken, None for a call that needs none, or a refusal."""
+    call = request.tool_call
+
+    def refuse(why: str) -> ToolMessage:
+        return answer_message(call, f"Not executed: {why}", "refused")
+
+    record_id = _record_of(call["id"] or "", request.state, messages_key)
+    if not record_id:
+        return refuse("the guard has not seen this call.")
+    record = store.record(record_id)
+    thread_id = str((request.runtime.config.get("configurable") or {}).get("thread_id") or "")
+    verdict = record.verdict.verdict(call["id"] or "")
+    if verdict is None or record.thread_id != thread_id:
+        return refuse("the guard's record does not cover this call.")
+    if verdict.route is Route.EXECUTE and record.verdict.route is not Route.RETRY:
+        same = verdict.call.name == call["name"] and verdict.call.arguments == call["args"]
+        return None if same else refuse("the call changed after it was assessed.")
+    if verdict.route is not Route.REVIEW:
+        return refuse("the step is planned again.")
+    review = queue.standing(verdict.review_id)
+    edited = review.decision.arguments if review.decision else None
+    approved = review.call.arguments if edited is None else edited
+    if review.call.name != call["name"] or approved != call["args"]:
+        return refuse("the call is not the one that was approved.")
+    return queue.begin(review.id, digest=review.digest, by=DISPATCHER)
+
+
+def _record_of(call_id: str, state: Any, messages_key: str) -> str:
+    messages = state.get(messages_key, ()) if isinstance(state, Mapping) else getattr(state, messages_key, ())
+    for message in reversed(messages if not isinstance(state, list) else state):
+        if isinstance(message, AIMessage) and any(call["id"] == call_id for call in message.tool_calls):
+            mark = message.additional_kwargs.get(MARK)
+            return str(mark.get("record_id", "")) if isinstance(mark, dict) else ""
+    return ""
+
+
+def _finish(review: Review | None, queue: Queue) -> None:
+    if review is not None:
+        queue.finish(review.id, by=DISPATCHER)

@@ -1,0 +1,278 @@
+"""``GuardrailNode``: between the agent and its tools.
+
+Inside it runs a small graph of its own: *assess* pays for the samples and writes the verdict to state, one
+*gate* a call asks the human, *release* applies the answers. On resume LangGraph repeats an interrupted node
+from its start; what is repeated here is only a gate, which reads state and asks again, so samples are paid
+once and a verdict never flips.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypedDict
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, Send
+
+from guardrail import codec
+from guardrail.errors import ConfigError
+from guardrail.policy import Policy
+from guardrail.store import Store
+from guardrail.types import Decision, PlanningStep, Route, StepVerdict, Verdict
+from guardrail_langgraph.dispatch import guarded_tool_node
+from guardrail_langgraph.gate import ask
+from guardrail_langgraph.history import attempts, heal, last_plan, unanswered
+from guardrail_langgraph.release import Answered, Released, release
+from guardrail_langgraph.requests import watch
+from guardrail_langgraph.steps import location, planning_step
+from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
+
+_log = logging.getLogger(__name__)
+_HOOK = "post_model_hook"
+_CHECKPOINTER = "__pregel_checkpointer"
+
+
+class _State(TypedDict, total=False):
+    """The inner graph's state: messages and plain JSON only, so that every checkpointer keeps it."""
+
+    plan: AIMessage
+    open: list[str]
+    attempt: int
+    step: dict[str, Any]
+    answered: Annotated[list[dict[str, Any]], operator.add]
+    new_plan: AIMessage
+    answers: list[ToolMessage]
+    run: list[dict[str, Any]]
+
+
+class GuardrailNode(Runnable[Any, Any]):
+    """Checks every tool call of the newest model turn, then sends it on, back, or before a human.
+
+    In a ``StateGraph`` it stands between agent and tools (``add_edge("agent", "guard")``; no edge leaves it) and
+    ends the run where the turn has no calls. As ``post_model_hook`` of ``create_react_agent`` it leaves the
+    routing to that graph. The agent must plan with ``guard.watch(model)``: what was sent is what is sampled.
+    A call under review holds its siblings until the human has answered.
+
+    Args:
+        model: the chat model that plans, before ``bind_tools``.
+        tools: the tools it may call.
+        policy: stakes by tool; by default every tool is high.
+        store: a store, or its URL ("sqlite:///guardrail.db"); by default in memory, gone with the process.
+        sampler: draws a planning step again; by default from ``model``.
+        entailment: judges free texts that differ; by default they are different.
+        messages_key: where the graph's state keeps its messages.
+        agent_node, tools_node: names of the nodes to go back and on to.
+        options: further arguments of ``guardrail.Guard``.
+
+    Raises:
+        ConfigError: no tools, a model without tools, a policy that does not fit them; when it runs: a
+            call must be reviewed and the graph has no checkpointer.
+    """
+
+    def __init__(
+        self,
+        model: BaseChatModel | None = None,
+        *,
+        tools: Sequence[Tool],
+        policy: Policy | None = None,
+        store: Store | str | None = None,
+        sampler: AnySampler | None = None,
+        entailment: AnyEntailment | None = None,
+        messages_key: str = "messages",
+        agent_node: str = "agent",
+        tools_node: str = "tools",
+        **options: Any,
+    ) -> None:
+        self._wiring = Wiring(
+            model, tools=tools, policy=policy, store=store, sampler=sampler, entailment=entailment, options=options
+        )
+        self._messages_key = messages_key
+        self._agent_node = agent_node
+        self._tools_node = tools_node
+        self._dispatches = False
+        self._graph = self._build()
+
+    @property
+    def store(self) -> Store:
+        """Where records and reviews are kept."""
+        return self._wiring.store
+
+    def watch(self, model: Any) -> Any:
+        """A copy of a chat model (tools bound or not) whose requests the guard sees and can send again."""
+        return watch(model, self._wiring.capture)
+
+    def tool_node(self) -> ToolNode:
+        """A ``ToolNode`` of the guarded tools that checks each call once more where it is dispatched.
+
+        With it an approval is used up at the moment its tool starts; without it, when the node lets the call go.
+        """
+        self._dispatches = True
+        wiring = self._wiring
+        return guarded_tool_node(wiring.tools, wiring.store, wiring.queue, self._messages_key)
+
+    def heal(self, state: Any) -> dict[str, Any]:
+        """A state update that answers calls left open by a newer message; providers refuse such a history.
+
+        Put it where a run starts: as a node before the agent, or as ``pre_model_hook``.
+        """
+        healed, dropped = heal(self._messages(state))
+        if not dropped:
+            return {}
+        open_ids = {call["id"] for call in dropped}
+        queue = self._wiring.queue
+        for review in queue.waiting():
+            if review.call.id in open_ids:
+                queue.supersede(review.id, by="guard", note="a new message came before the decision")
+        return {self._messages_key: [RemoveMessage(id=REMOVE_ALL_MESSAGES), *healed]}
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
+        """Check the newest turn; a ``Command`` for a ``StateGraph``, a state update as ``post_model_hook``."""
+        start = self._start(input)
+        return self._leave(self._graph.invoke(start, config) if start else None, config)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
+        """As ``invoke``."""
+        start = self._start(input)
+        return self._leave(await self._graph.ainvoke(start, config) if start else None, config)
+
+    def _messages(self, state: Any) -> list[AnyMessage]:
+        if isinstance(state, list):
+            return state
+        key = self._messages_key
+        found = state.get(key) if isinstance(state, Mapping) else getattr(state, key, None)
+        if not isinstance(found, list):
+            raise ConfigError(
+                f"the graph's state has no list of messages under {key!r}. "
+                "Name the right key with GuardrailNode(messages_key=...)."
+            )
+        return found
+
+    def _start(self, state: Any) -> _State | None:
+        messages = self._messages(state)
+        plan = last_plan(messages)
+        if plan is None or not unanswered(plan, messages):
+            return None
+        calls = [call["id"] or "" for call in unanswered(plan, messages)]
+        return {"plan": plan, "open": calls, "attempt": attempts(plan, messages)}
+
+    def _leave(self, done: Any, config: RunnableConfig | None) -> Any:
+        hook = ((config or {}).get("metadata") or {}).get("langgraph_node") == _HOOK
+        if done is None:
+            return {} if hook else Command(goto=END)
+        update = {self._messages_key: [done["new_plan"], *done["answers"]]}
+        if hook:
+            return update
+        sends = [Send(self._tools_node, [{**call, "type": "tool_call"}]) for call in done["run"]]
+        return Command(update=update, goto=sends or self._agent_node)
+
+    def _build(self) -> Any:
+        graph = StateGraph(_State)
+        graph.add_node("assess", RunnableLambda(self._assess, afunc=self._aassess))
+        graph.add_node("gate", self._gate)
+        graph.add_node("release", self._release, defer=True)
+        graph.add_edge(START, "assess")
+        graph.add_conditional_edges("assess", self._gates, ["gate", "release"])
+        graph.add_edge("gate", "release")
+        graph.add_edge("release", END)
+        return graph.compile()
+
+    def _step(self, state: _State, config: RunnableConfig) -> PlanningStep:
+        thread_id, namespace = location(config.get("configurable") or {})
+        wiring = self._wiring
+        step = planning_step(
+            state["plan"],
+            wiring.capture,
+            wiring.registered,
+            thread_id=thread_id,
+            namespace=namespace.rpartition("|")[0],
+            attempt=state["attempt"],
+        )
+        if step.request is None:
+            _log.warning(
+                "the request that planned message %s was not seen, so its calls need a human: "
+                "let the agent plan with guard.watch(model)",
+                step.id,
+            )
+        return step
+
+    def _assess(self, state: _State, config: RunnableConfig) -> _State:
+        verdict = self._wiring.guard.assess(self._step(state, config))
+        return self._assessed(verdict, config)
+
+    async def _aassess(self, state: _State, config: RunnableConfig) -> _State:
+        verdict = await self._wiring.aguard.assess(self._step(state, config))
+        return self._assessed(verdict, config)
+
+    def _assessed(self, verdict: StepVerdict, config: RunnableConfig) -> _State:
+        if verdict.route is Route.REVIEW and not (config.get("configurable") or {}).get(_CHECKPOINTER):
+            for one in verdict.verdicts:
+                if one.route is Route.REVIEW:
+                    self._wiring.queue.supersede(one.review_id, by="guard", note="the graph cannot be interrupted")
+            names = ", ".join(one.call.name for one in verdict.verdicts if one.route is Route.REVIEW)
+            raise ConfigError(
+                f"{names} must wait for a human, but this graph has no checkpointer to wait with. "
+                "Compile it with one (graph.compile(checkpointer=...)) and give a thread_id. Nothing was executed."
+            )
+        return {"step": codec.to_json(verdict)}
+
+    @staticmethod
+    def _gates(state: _State) -> list[Send] | str:
+        step = codec.from_json(StepVerdict, state["step"])
+        if step.route is not Route.REVIEW:
+            return "release"
+        waiting = [one for one in step.verdicts if one.route is Route.REVIEW]
+        return [Send("gate", {"verdict": codec.to_json(one), "record_id": step.record_id}) for one in waiting]
+
+    def _gate(self, asked: dict[str, Any], config: RunnableConfig) -> _State:
+        verdict = codec.from_json(Verdict, asked["verdict"])
+        wiring = self._wiring
+        answered = ask(
+            verdict,
+            wiring.registered.get(verdict.call.name),
+            wiring.policy,
+            wiring.queue,
+            record_id=asked["record_id"],
+            by=reviewer(config),
+        )
+        return {"answered": [{"call_id": verdict.call.id, "answers": [_pack(one) for one in answered]}]}
+
+    def _release(self, state: _State, config: RunnableConfig) -> _State:
+        plan = state["plan"]
+        answered = {one["call_id"]: [_unpack(answer) for answer in one["answers"]] for one in state.get("answered", [])}
+        released: Released = release(
+            plan,
+            [call for call in plan.tool_calls if call["id"] in state["open"]],
+            codec.from_json(StepVerdict, state["step"]),
+            answered,
+            self._wiring.queue,
+            attempt=state["attempt"],
+            begin=not self._dispatches,
+            by=reviewer(config),
+        )
+        return {
+            "new_plan": released.plan,
+            "answers": list(released.answers),
+            "run": [dict(call) for call in released.run],
+        }
+
+
+def reviewer(config: RunnableConfig) -> str:
+    """Who answers an interrupt: ``configurable["reviewer"]`` of the resuming run."""
+    return str((config.get("configurable") or {}).get("reviewer") or "resume")
+
+
+def _pack(answered: Answered) -> dict[str, Any]:
+    return {"verdict": codec.to_json(answered.verdict), "decision": codec.to_json(answered.decision)}
+
+
+def _unpack(data: Mapping[str, Any]) -> Answered:
+    return Answered(
+        verdict=codec.from_json(Verdict, data["verdict"]), decision=codec.from_json(Decision, data["decision"])
+    )

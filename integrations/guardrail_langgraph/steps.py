@@ -1,0 +1,55 @@
+"""From a model turn in the graph to the planning step that the guard decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage
+
+from guardrail.codec import digest
+from guardrail.types import PlanningStep, ToolSpec
+from guardrail_langgraph.messages import sample_from_message, tool_specs
+from guardrail_langgraph.requests import PlanCapture
+
+
+def planning_step(
+    plan: AIMessage,
+    capture: PlanCapture,
+    registered: Mapping[str, ToolSpec],
+    *,
+    thread_id: str,
+    namespace: str,
+    attempt: int,
+) -> PlanningStep:
+    """The step behind a plan. Its tools are the ones the model was offered, with the annotations registered here."""
+    planned = sample_from_message(plan)
+    captured = capture.lookup(plan)
+    offered = tool_specs(captured.request.settings.get("tools") or ()) if captured else tuple(registered.values())
+    return PlanningStep(
+        id=plan.id or digest([[call.id, call.name, call.arguments] for call in planned.calls]),
+        planned=planned,
+        tools=tuple(_annotated(tool, registered) for tool in offered),
+        model=captured.request.model if captured else "",
+        thread_id=thread_id,
+        namespace=namespace,
+        attempt=attempt,
+        request=captured.request if captured else None,
+        request_digest=captured.request.digest if captured else "",
+    )
+
+
+def _annotated(tool: ToolSpec, registered: Mapping[str, ToolSpec]) -> ToolSpec:
+    known = registered.get(tool.name)
+    if known is None or not known.annotations:
+        return tool
+    return ToolSpec(
+        name=tool.name, description=tool.description, parameters=tool.parameters, annotations=known.annotations
+    )
+
+
+def location(configurable: Mapping[str, Any]) -> tuple[str, str]:
+    """Thread id and checkpoint namespace of the graph that runs a node ('' where there is none)."""
+    thread_id = str(configurable.get("thread_id") or "")
+    namespace = str(configurable.get("checkpoint_ns") or "")
+    return thread_id, namespace.rpartition("|")[0]
