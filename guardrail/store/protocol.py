@@ -10,8 +10,8 @@ from guardrail.types import Label, Record, Review, ReviewState
 class Store(Protocol):
     """Durable records and reviews, safe for several threads and processes.
 
-    Every write is committed when the method returns. ``compare_and_set`` is the only way in which a
-    review changes.
+    Every write is committed when the method returns, and reviews and labels then survive a power cut.
+    ``compare_and_set`` is the only way in which a review changes.
 
     Raises:
         StoreLocked, StoreFull, StoreTooNew: and nothing was written.
@@ -20,7 +20,7 @@ class Store(Protocol):
     url: str
 
     def add_record(self, record: Record) -> bool:
-        """Keep a record; False, and nothing changed, if one of that id is there."""
+        """Keep a record and its labels; False, and nothing changed, if one of that id is there."""
 
     def record(self, record_id: str) -> Record:
         """The record of that id, or the only one whose id begins so (at least 6 characters).
@@ -33,7 +33,7 @@ class Store(Protocol):
         """Newest first. ``before`` is a record id: only records older than it."""
 
     def add_label(self, record_id: str, label: Label) -> Record:
-        """Attach a judgement to a record and return the record."""
+        """Attach a judgement to a record and return the record. The same one twice is kept once."""
 
     def add_review(self, review: Review) -> Review:
         """Keep a review and return it; if one of that id is there, that one, unchanged."""

@@ -1,0 +1,124 @@
+"""A store that lasts as long as the process: for tests, and for programs that keep nothing."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import NamedTuple, TypeVar
+
+from guardrail.errors import StoreError
+from guardrail.store import rows
+from guardrail.types import Label, Record, Review, ReviewState
+
+T = TypeVar("T", Record, Review)
+
+
+class _Row(NamedTuple):
+    at: str
+    seq: int
+    body: str
+
+
+class MemoryStore:
+    """A store in memory, safe for threads. Values are kept as JSON, as every other store keeps them."""
+
+    url = "memory://"
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._records: dict[str, _Row] = {}
+        self._labels: dict[str, list[str]] = {}
+        self._reviews: dict[str, _Row] = {}
+        self._closed = False
+
+    def add_record(self, record: Record) -> bool:
+        row = _Row(rows.sort_key(record.at), len(self._records), rows.encode(rows.without_labels(record)))
+        labels = [rows.encode(label) for label in record.labels]
+        with self._lock:
+            self._check_open()
+            if record.id in self._records:
+                return False
+            self._records[rows.new_id(record.id)] = row._replace(seq=len(self._records))
+            self._labels[record.id] = list(dict.fromkeys(labels))
+            return True
+
+    def record(self, record_id: str) -> Record:
+        with self._lock:
+            self._check_open()
+            return self._load(_find(Record, self._records, record_id))
+
+    def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
+        with self._lock:
+            self._check_open()
+            newest = sorted(self._records, key=lambda name: self._records[name][:2], reverse=True)
+            if before is not None:
+                newest = newest[newest.index(_find(Record, self._records, before)) + 1 :]
+            found = (self._load(name) for name in newest)
+            return [record for record in found if thread_id in (None, record.thread_id)][:limit]
+
+    def add_label(self, record_id: str, label: Label) -> Record:
+        body = rows.encode(label)
+        with self._lock:
+            self._check_open()
+            name = _find(Record, self._records, record_id)
+            if body not in self._labels[name]:
+                self._labels[name].append(body)
+            return self._load(name)
+
+    def add_review(self, review: Review) -> Review:
+        row = _Row(rows.sort_key(review.at), 0, rows.encode(review))
+        with self._lock:
+            self._check_open()
+            kept = self._reviews.setdefault(rows.new_id(review.id), row._replace(seq=len(self._reviews)))
+            return rows.decode(Review, kept.body, f"review {review.id}")
+
+    def review(self, review_id: str) -> Review:
+        with self._lock:
+            self._check_open()
+            name = _find(Review, self._reviews, review_id)
+            return rows.decode(Review, self._reviews[name].body, f"review {name}")
+
+    def reviews(
+        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+    ) -> list[Review]:
+        with self._lock:
+            self._check_open()
+            oldest = sorted(self._reviews, key=lambda name: self._reviews[name][:2])
+            found = (rows.decode(Review, self._reviews[name].body, f"review {name}") for name in oldest)
+            return [
+                review
+                for review in found
+                if (states is None or review.state in states) and thread_id in (None, review.thread_id)
+            ][:limit]
+
+    def compare_and_set(self, review: Review) -> bool:
+        body = rows.encode(review)
+        with self._lock:
+            self._check_open()
+            row = self._reviews.get(review.id)
+            if row is None or rows.decode(Review, row.body, f"review {review.id}").revision != review.revision - 1:
+                return False
+            self._reviews[review.id] = row._replace(body=body)
+            return True
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("this store is closed: open it again")
+
+    def _load(self, name: str) -> Record:
+        record = rows.decode(Record, self._records[name].body, f"record {name}")
+        return rows.with_labels(record, self._labels[name])
+
+
+def _find(kind: type[T], kept: dict[str, _Row], identity: str) -> str:
+    if identity in kept:
+        return identity
+    start = rows.prefix(kind, identity)
+    found = [name for name in kept if name.startswith(start)]
+    if not found:
+        raise rows.missing(kind, identity)
+    if len(found) > 1:
+        raise rows.ambiguous(kind, identity)
+    return found[0]

@@ -1,0 +1,121 @@
+"""Values as rows, the same for every backend: the JSON body, and the keys that lists are ordered by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from guardrail.codec import from_json, to_json
+from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
+from guardrail.types import RECORD_VERSION, Label, Record, Review
+
+T = TypeVar("T", Record, Review, Label)
+MIN_PREFIX = 6
+
+
+def encode(value: Record | Review | Label) -> str:
+    """The value as ASCII JSON, which holds any text, lone surrogates included.
+
+    Raises:
+        StoreError: it holds something that is no JSON, or is nested too deeply.
+    """
+    try:
+        return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"this {_kind(type(value))} cannot be kept, it is no JSON: {error}") from error
+
+
+def decode(kind: type[T], body: str, where: str) -> T:
+    """The value that ``encode`` gave. ``where`` names the row in messages.
+
+    Raises:
+        StoreTooNew: a newer version of this package wrote it.
+        StoreError: it is damaged.
+    """
+    try:
+        data = json.loads(body)
+        if kind is Record and data.get("version", 0) > RECORD_VERSION:
+            raise StoreTooNew(
+                f"{where} has record version {data['version']}, this package reads up to {RECORD_VERSION}: upgrade it"
+            )
+        return from_json(kind, data)
+    except (ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{where} cannot be read: {error}") from error
+
+
+def without_labels(record: Record) -> Record:
+    """The record as it is kept: its labels stand beside it, because they come later and one by one."""
+    return replace(record, labels=())
+
+
+def with_labels(record: Record, bodies: Iterable[str]) -> Record:
+    """The record with the labels kept beside it, in the order in which they came."""
+    labels = tuple(decode(Label, body, f"a label of record {record.id}") for body in bodies)
+    return replace(record, labels=labels)
+
+
+def sort_key(at: str) -> str:
+    """The time as fixed-width UTC text, so that any two ISO 8601 notations compare by time.
+
+    Raises:
+        StoreError: it is not ISO 8601.
+    """
+    try:
+        parsed = datetime.fromisoformat(at)
+        moment = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise StoreError(f"{at!r} is no time in ISO 8601, such as 2026-11-24T09:30:00Z") from error
+    return moment.isoformat(timespec="microseconds")
+
+
+def key(text: str) -> str | bytes:
+    """The text as a value that SQLite compares exactly: bytes, which equal no text, where it is not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def new_id(identity: str) -> str:
+    """The id of something about to be kept.
+
+    Raises:
+        StoreError: nobody could type or look up such an id.
+    """
+    if not identity or isinstance(key(identity), bytes):
+        raise StoreError(f"{identity!r} cannot be an id: it must be Unicode text and not empty")
+    return identity
+
+
+def prefix(kind: type[Record | Review], identity: str) -> str:
+    """The beginning of an id, long enough to search by.
+
+    Raises:
+        NotFound: too short, or no text.
+    """
+    if len(identity) < MIN_PREFIX:
+        raise NotFound(f"{identity!r} is no {_kind(kind)} id: give at least its first {MIN_PREFIX} characters")
+    if isinstance(key(identity), bytes):
+        raise missing(kind, identity)
+    return identity
+
+
+def missing(kind: type[Record | Review], identity: str) -> NotFound:
+    """Nothing has this id."""
+    return NotFound(f"there is no {_kind(kind)} {identity!r}: `guardrail {_LISTS[kind]}` shows the ids")
+
+
+def ambiguous(kind: type[Record | Review], identity: str) -> NotFound:
+    """Several ids begin so."""
+    return NotFound(f"several {_kind(kind)}s have an id that begins with {identity!r}: give more of it")
+
+
+_LISTS: dict[type[Record | Review], str] = {Record: "log", Review: "reviews list --all"}
+
+
+def _kind(kind: type[object]) -> str:
+    return kind.__name__.lower()

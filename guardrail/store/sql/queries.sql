@@ -1,0 +1,46 @@
+-- name: add_record
+INSERT INTO records (id, at, thread_id, step_id, model, route, body)
+VALUES (:id, :at, :thread_id, :step_id, :model, :route, :body)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: record_by_id
+SELECT id, body FROM records WHERE id = :id;
+
+-- name: record_by_prefix
+SELECT id, body FROM records WHERE id >= :prefix AND id < :end ORDER BY id LIMIT 2;
+
+-- name: records
+SELECT id, body FROM records
+WHERE (:thread_id IS NULL OR thread_id = :thread_id)
+  AND (:before IS NULL OR (at, seq) < (SELECT at, seq FROM records WHERE id = :before))
+ORDER BY at DESC, seq DESC
+LIMIT :limit;
+
+-- name: add_label
+INSERT INTO labels (record_id, body) VALUES (:record_id, :body)
+ON CONFLICT (record_id, body) DO NOTHING;
+
+-- name: labels
+SELECT body FROM labels WHERE record_id = :record_id ORDER BY seq;
+
+-- name: add_review
+INSERT INTO reviews (id, at, thread_id, state, revision, body)
+VALUES (:id, :at, :thread_id, :state, :revision, :body)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: review_by_id
+SELECT id, body FROM reviews WHERE id = :id;
+
+-- name: review_by_prefix
+SELECT id, body FROM reviews WHERE id >= :prefix AND id < :end ORDER BY id LIMIT 2;
+
+-- name: reviews
+SELECT id, body FROM reviews
+WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+  AND (:thread_id IS NULL OR thread_id = :thread_id)
+ORDER BY at, seq
+LIMIT :limit;
+
+-- name: compare_and_set
+UPDATE reviews SET state = :state, revision = :revision, body = :body
+WHERE id = :id AND revision = :revision - 1;

@@ -1,0 +1,139 @@
+"""Records and reviews in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from guardrail.store import rows
+from guardrail.store.database import Database
+from guardrail.types import Label, Record, Review, ReviewState
+
+T = TypeVar("T", Record, Review)
+
+
+@cache
+def _queries() -> dict[str, str]:
+    text = (files("guardrail.store") / "sql" / "queries.sql").read_text(encoding="utf-8")
+    named = (block.partition("\n") for block in text.split("-- name: ")[1:])
+    return {name.strip(): sql for name, _, sql in named}
+
+
+class SQLiteStore:
+    """A store in an SQLite file, made if it is not there. Safe for threads, processes and forks.
+
+    ``timeout`` is how long to wait for another writer, in seconds. With ``create`` false the file must exist.
+
+    Raises:
+        StoreError, StoreLocked, StoreTooNew: the file cannot be used; the message says what to do.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True, timeout: float = 10.0) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.url = f"sqlite:///{self.path}"
+        self._database = Database(self.path, create=create, timeout=timeout)
+
+    def add_record(self, record: Record) -> bool:
+        row = {
+            "id": rows.new_id(record.id),
+            "at": rows.sort_key(record.at),
+            "thread_id": rows.key(record.thread_id),
+            "step_id": rows.key(record.step_id),
+            "model": rows.key(record.model),
+            "route": record.verdict.route.value,
+            "body": rows.encode(rows.without_labels(record)),
+        }
+        labels = [{"record_id": record.id, "body": rows.encode(label)} for label in record.labels]
+        # Evidence, no decision: the guard does not wait for the disk. The review of a call, added after it, does.
+        with self._database.write(synced=False) as connection:
+            if not connection.execute(_queries()["add_record"], row).rowcount:
+                return False
+            connection.executemany(_queries()["add_label"], labels)
+            return True
+
+    def record(self, record_id: str) -> Record:
+        with self._database.read() as connection:
+            return _load(connection, *_find(connection, Record, record_id))
+
+    def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
+        with self._database.read() as connection:
+            parameters = {
+                "thread_id": None if thread_id is None else rows.key(thread_id),
+                "before": None if before is None else _find(connection, Record, before)[0],
+                "limit": limit,
+            }
+            found = connection.execute(_queries()["records"], parameters).fetchall()
+            return [_load(connection, name, body) for name, body in found]
+
+    def add_label(self, record_id: str, label: Label) -> Record:
+        body = rows.encode(label)
+        with self._database.write() as connection:
+            name, kept = _find(connection, Record, record_id)
+            connection.execute(_queries()["add_label"], {"record_id": name, "body": body})
+            return _load(connection, name, kept)
+
+    def add_review(self, review: Review) -> Review:
+        row = {
+            "id": rows.new_id(review.id),
+            "at": rows.sort_key(review.at),
+            "thread_id": rows.key(review.thread_id),
+            **_changing(review),
+        }
+        with self._database.write() as connection:
+            connection.execute(_queries()["add_review"], row)
+            _, body = _find(connection, Review, review.id)
+            return rows.decode(Review, body, f"review {review.id}")
+
+    def review(self, review_id: str) -> Review:
+        with self._database.read() as connection:
+            name, body = _find(connection, Review, review_id)
+            return rows.decode(Review, body, f"review {name}")
+
+    def reviews(
+        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+    ) -> list[Review]:
+        parameters = {
+            "states": None if states is None else json.dumps(sorted(states)),
+            "thread_id": None if thread_id is None else rows.key(thread_id),
+            "limit": limit,
+        }
+        with self._database.read() as connection:
+            found = connection.execute(_queries()["reviews"], parameters).fetchall()
+        return [rows.decode(Review, body, f"review {name}") for name, body in found]
+
+    def compare_and_set(self, review: Review) -> bool:
+        row = {"id": rows.key(review.id), **_changing(review)}
+        with self._database.write() as connection:
+            return connection.execute(_queries()["compare_and_set"], row).rowcount == 1
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _changing(review: Review) -> dict[str, Any]:
+    return {"state": review.state.value, "revision": review.revision, "body": rows.encode(review)}
+
+
+def _find(connection: sqlite3.Connection, kind: type[T], identity: str) -> tuple[str, str]:
+    """Id and body of the row that has this id, or the only one whose id begins so."""
+    name = kind.__name__.lower()
+    exact = connection.execute(_queries()[f"{name}_by_id"], {"id": rows.key(identity)}).fetchone()
+    if exact is not None:
+        return str(exact[0]), str(exact[1])
+    start = rows.prefix(kind, identity)
+    bounds = {"prefix": start, "end": start + "\U0010ffff"}
+    found = connection.execute(_queries()[f"{name}_by_prefix"], bounds).fetchall()
+    if not found:
+        raise rows.missing(kind, identity)
+    if len(found) > 1:
+        raise rows.ambiguous(kind, identity)
+    return str(found[0][0]), str(found[0][1])
+
+
+def _load(connection: sqlite3.Connection, name: str, body: str) -> Record:
+    labels = connection.execute(_queries()["labels"], {"record_id": name})
+    return rows.with_labels(rows.decode(Record, body, f"record {name}"), [label for (label,) in labels])
