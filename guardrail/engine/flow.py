@@ -13,7 +13,7 @@ from guardrail.engine.decide import Ruling, Tally, replan_or_review, rule, tally
 from guardrail.engine.words import explain
 from guardrail.errors import MeasurementError
 from guardrail.policy import Policy, Resolution
-from guardrail.sampling import inspect
+from guardrail.sampling import inspect, provenance
 from guardrail.signals import measure
 from guardrail.types import (
     PlanningStep,
@@ -141,13 +141,15 @@ def _gather(
     asked = evidence.asked
     needed = max(plan.resolution.needed_of(asked) for plan in plans if plan.resolution.samples)
     comparators = _comparators(plans)
+    source = provenance(step.planned)
+    seen = () if source is None else (source,)
     for size in waves(asked, needed) if curtail else (asked,):
         drawn = yield Draw(n=size)
         if not isinstance(drawn, SampleBatch):
             evidence.failure = Reason.SAMPLING_FAILED
             continue
         evidence.usage += drawn.usage
-        evidence.samples = inspect((*evidence.samples, *drawn.samples[:size]))
+        evidence.samples = inspect((*evidence.samples, *drawn.samples[:size]), seen)
         comparison = compare(
             step.planned.calls,
             evidence.samples,

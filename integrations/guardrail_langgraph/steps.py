@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from guardrail.codec import digest
+from guardrail.sampling import inspect
 from guardrail.types import PlanningStep, ToolSpec
 from guardrail_langgraph.messages import sample_from_message, tool_specs
 from guardrail_langgraph.requests import PlanCapture
@@ -23,8 +24,8 @@ def planning_step(
     attempt: int,
 ) -> PlanningStep:
     """The step behind a plan. Its tools are the ones the model was offered, with the annotations registered here."""
-    planned = sample_from_message(plan)
     captured = capture.lookup(plan)
+    planned = captured.planned if captured else inspect([sample_from_message(plan)])[0]
     offered = tool_specs(captured.request.settings.get("tools") or ()) if captured else tuple(registered.values())
     return PlanningStep(
         id=plan.id or digest([[call.id, call.name, call.arguments] for call in planned.calls]),
