@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from guardrail.errors import StoreError, StoreFull, StoreLocked
-from guardrail.store.migrate import migrate
+from guardrail.store.migrate import migrate, transaction
 
 # A connection must not be used, nor closed, by the child of a fork: it would disturb the parent's.
 _inherited: list[sqlite3.Connection] = []
@@ -60,7 +60,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """The thread's connection, in one read transaction: what it sees is of one moment."""
-        with self._translated(), self._transaction("BEGIN") as connection:
+        with self._translated(), transaction(self._connection("rw"), "BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -70,8 +70,9 @@ class Database:
         ``synced``: once committed, it survives a power cut (some milliseconds on a slow disk).
         """
         with self._translated():
-            self._connection("rw").execute(_SYNC[synced])
-            with self._transaction("BEGIN IMMEDIATE") as connection:
+            connection = self._connection("rw")
+            connection.execute(_SYNC[synced])
+            with transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
 
     def close(self) -> None:
@@ -80,18 +81,6 @@ class Database:
             self._closed = True
             for held in self._held:
                 held.close()
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        connection = self._connection("rw")
-        connection.execute(begin)
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def _connection(self, mode: str) -> sqlite3.Connection:
         if self._closed:

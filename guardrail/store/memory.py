@@ -78,7 +78,12 @@ class MemoryStore:
             return rows.decode(Review, self._reviews[name].body, f"review {name}")
 
     def reviews(
-        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+        self,
+        *,
+        states: frozenset[ReviewState] | None = None,
+        thread_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 50,
     ) -> list[Review]:
         with self._lock:
             self._check_open()
@@ -87,7 +92,9 @@ class MemoryStore:
             return [
                 review
                 for review in found
-                if (states is None or review.state in states) and thread_id in (None, review.thread_id)
+                if (states is None or review.state in states)
+                and thread_id in (None, review.thread_id)
+                and record_id in (None, review.record_id)
             ][:limit]
 
     def compare_and_set(self, review: Review) -> bool:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,18 +31,25 @@ def migrate(connection: sqlite3.Connection, path: Path, *, timeout: float) -> No
         StoreTooNew: the database is of a newer version.
         StoreError: it belongs to another program.
     """
-    if _version(connection, path) == len(migrations()):
-        return
+    with transaction(connection, "BEGIN"):
+        if _version(connection, path) == len(migrations()):
+            return
     _use_wal(connection, timeout)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for number, script in enumerate(
-            migrations()[_version(connection, path) :], start=_version(connection, path) + 1
-        ):
+    with transaction(connection, "BEGIN IMMEDIATE"):
+        done = _version(connection, path)
+        for number, script in enumerate(migrations()[done:], start=done + 1):
             for statement in statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Connection]:
+    """Committed at the end, undone on any error."""
+    connection.execute(begin)
+    try:
+        yield connection
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -46,9 +46,14 @@ class Store(Protocol):
         """
 
     def reviews(
-        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+        self,
+        *,
+        states: frozenset[ReviewState] | None = None,
+        thread_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 50,
     ) -> list[Review]:
-        """Oldest first."""
+        """Oldest first. ``record_id`` is a whole id, here."""
 
     def compare_and_set(self, review: Review) -> bool:
         """Write a review if the stored revision is one less than the given one; else False, unchanged."""

@@ -61,12 +61,11 @@ class SQLiteStore:
 
     def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
         with self._database.read() as connection:
-            parameters = {
+            asked = {
                 "thread_id": None if thread_id is None else rows.key(thread_id),
                 "before": None if before is None else _find(connection, Record, before)[0],
-                "limit": limit,
             }
-            found = connection.execute(_queries()["records"], parameters).fetchall()
+            found = _list(connection, "records", asked, limit)
             return [_load(connection, name, body) for name, body in found]
 
     def add_label(self, record_id: str, label: Label) -> Record:
@@ -81,6 +80,7 @@ class SQLiteStore:
             "id": rows.new_id(review.id),
             "at": rows.sort_key(review.at),
             "thread_id": rows.key(review.thread_id),
+            "record_id": rows.key(review.record_id),
             **_changing(review),
         }
         with self._database.write() as connection:
@@ -94,15 +94,20 @@ class SQLiteStore:
             return rows.decode(Review, body, f"review {name}")
 
     def reviews(
-        self, *, states: frozenset[ReviewState] | None = None, thread_id: str | None = None, limit: int = 50
+        self,
+        *,
+        states: frozenset[ReviewState] | None = None,
+        thread_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 50,
     ) -> list[Review]:
-        parameters = {
+        asked = {
             "states": None if states is None else json.dumps(sorted(states)),
             "thread_id": None if thread_id is None else rows.key(thread_id),
-            "limit": limit,
+            "record_id": None if record_id is None else rows.key(record_id),
         }
         with self._database.read() as connection:
-            found = connection.execute(_queries()["reviews"], parameters).fetchall()
+            found = _list(connection, "reviews", asked, limit)
         return [rows.decode(Review, body, f"review {name}") for name, body in found]
 
     def compare_and_set(self, review: Review) -> bool:
@@ -132,6 +137,16 @@ def _find(connection: sqlite3.Connection, kind: type[T], identity: str) -> tuple
     if len(found) > 1:
         raise rows.ambiguous(kind, identity)
     return str(found[0][0]), str(found[0][1])
+
+
+def _list(
+    connection: sqlite3.Connection, name: str, asked: dict[str, str | bytes | None], limit: int
+) -> list[tuple[str, str]]:
+    """Ids and bodies of the rows that meet every condition asked for."""
+    given = {condition: value for condition, value in asked.items() if value is not None}
+    conditions = " AND ".join(_queries()[f"{name}.{condition}"] for condition in given) or "TRUE"
+    query = _queries()[name].format(conditions=conditions)
+    return connection.execute(query, {**given, "limit": limit}).fetchall()
 
 
 def _load(connection: sqlite3.Connection, name: str, body: str) -> Record:

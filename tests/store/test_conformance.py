@@ -242,6 +242,9 @@ def test_reviews_are_listed_oldest_first_by_state_and_thread(store: Store) -> No
     assert [kept.id for kept in store.reviews(states=waiting, thread_id="t1")] == ["rev-000001"]
     assert [kept.id for kept in store.reviews(states=waiting, limit=1)] == ["rev-000000"]
     assert store.reviews(states=frozenset()) == []
+    store.add_review(review("rev-another", record_id="rec-000002"))
+    assert [kept.id for kept in store.reviews(record_id="rec-000002")] == ["rev-another"]
+    assert store.reviews(record_id="rec-00") == []
 
 
 def test_a_review_changes_only_from_the_revision_it_was_read_at(store: Store) -> None:

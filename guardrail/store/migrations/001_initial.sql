@@ -27,9 +27,11 @@ CREATE TABLE reviews (
     id        TEXT NOT NULL UNIQUE,
     at        TEXT NOT NULL,
     thread_id TEXT NOT NULL,
+    record_id TEXT NOT NULL,
     state     TEXT NOT NULL,
     revision  INTEGER NOT NULL,
     body      TEXT NOT NULL
 );
 CREATE INDEX reviews_by_state ON reviews (state, at, seq);
 CREATE INDEX reviews_by_thread ON reviews (thread_id, at, seq);
+CREATE INDEX reviews_by_record ON reviews (record_id, at, seq);

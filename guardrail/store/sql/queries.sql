@@ -1,3 +1,5 @@
+-- One query a name. "records" and "reviews" take the conditions named after them, as many as are asked for.
+
 -- name: add_record
 INSERT INTO records (id, at, thread_id, step_id, model, route, body)
 VALUES (:id, :at, :thread_id, :step_id, :model, :route, :body)
@@ -10,11 +12,13 @@ SELECT id, body FROM records WHERE id = :id;
 SELECT id, body FROM records WHERE id >= :prefix AND id < :end ORDER BY id LIMIT 2;
 
 -- name: records
-SELECT id, body FROM records
-WHERE (:thread_id IS NULL OR thread_id = :thread_id)
-  AND (:before IS NULL OR (at, seq) < (SELECT at, seq FROM records WHERE id = :before))
-ORDER BY at DESC, seq DESC
-LIMIT :limit;
+SELECT id, body FROM records WHERE {conditions} ORDER BY at DESC, seq DESC LIMIT :limit;
+
+-- name: records.thread_id
+thread_id = :thread_id
+
+-- name: records.before
+(at, seq) < (SELECT at, seq FROM records WHERE id = :before)
 
 -- name: add_label
 INSERT INTO labels (record_id, body) VALUES (:record_id, :body)
@@ -24,8 +28,8 @@ ON CONFLICT (record_id, body) DO NOTHING;
 SELECT body FROM labels WHERE record_id = :record_id ORDER BY seq;
 
 -- name: add_review
-INSERT INTO reviews (id, at, thread_id, state, revision, body)
-VALUES (:id, :at, :thread_id, :state, :revision, :body)
+INSERT INTO reviews (id, at, thread_id, record_id, state, revision, body)
+VALUES (:id, :at, :thread_id, :record_id, :state, :revision, :body)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: review_by_id
@@ -35,11 +39,16 @@ SELECT id, body FROM reviews WHERE id = :id;
 SELECT id, body FROM reviews WHERE id >= :prefix AND id < :end ORDER BY id LIMIT 2;
 
 -- name: reviews
-SELECT id, body FROM reviews
-WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-  AND (:thread_id IS NULL OR thread_id = :thread_id)
-ORDER BY at, seq
-LIMIT :limit;
+SELECT id, body FROM reviews WHERE {conditions} ORDER BY at, seq LIMIT :limit;
+
+-- name: reviews.states
+state IN (SELECT value FROM json_each(:states))
+
+-- name: reviews.thread_id
+thread_id = :thread_id
+
+-- name: reviews.record_id
+record_id = :record_id
 
 -- name: compare_and_set
 UPDATE reviews SET state = :state, revision = :revision, body = :body
