@@ -25,7 +25,7 @@ from guardrail import codec
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
 from guardrail.store import Store
-from guardrail.types import Decision, PlanningStep, Route, StepVerdict, Verdict
+from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, unanswered
@@ -37,6 +37,7 @@ from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
 _log = logging.getLogger(__name__)
 _HOOK = "post_model_hook"
 _CHECKPOINTER = "__pregel_checkpointer"
+_UNUSED = frozenset({ReviewState.PENDING, ReviewState.CLAIMED, ReviewState.DECIDED})
 
 
 class _State(TypedDict, total=False):
@@ -117,7 +118,7 @@ class GuardrailNode(Runnable[Any, Any]):
         wiring = self._wiring
         return guarded_tool_node(wiring.tools, wiring.store, wiring.queue, self._messages_key)
 
-    def heal(self, state: Any) -> dict[str, Any]:
+    def heal(self, state: Any, config: RunnableConfig) -> dict[str, Any]:
         """A state update that answers calls left open by a newer message; providers refuse such a history.
 
         Put it where a run starts: as a node before the agent, or as ``pre_model_hook``.
@@ -126,8 +127,8 @@ class GuardrailNode(Runnable[Any, Any]):
         if not dropped:
             return {}
         open_ids = {call["id"] for call in dropped}
-        queue = self._wiring.queue
-        for review in queue.waiting():
+        queue, (thread_id, _) = self._wiring.queue, location(config.get("configurable") or {})
+        for review in queue.in_states(_UNUSED, thread_id=thread_id):
             if review.call.id in open_ids:
                 queue.supersede(review.id, by="guard", note="a new message came before the decision")
         return {self._messages_key: [RemoveMessage(id=REMOVE_ALL_MESSAGES), *healed]}

@@ -21,7 +21,7 @@ from langgraph.types import Command, Interrupt
 from guardrail.errors import ConfigError
 from guardrail.review import Queue
 from guardrail.store import open_store
-from guardrail.types import Review
+from guardrail.types import Review, ReviewState
 from guardrail_langgraph.answers import as_answer
 
 _STRICT = "__pregel_strict_resume"
@@ -45,7 +45,7 @@ async def resume_decided(graph: Any, queue: Queue, *, now: Callable[[], datetime
     clock = now or (lambda: datetime.now(UTC))
     done: list[Resumed] = []
     threads: dict[str, list[Review]] = {}
-    for review in await asyncio.to_thread(queue.decided):
+    for review in await asyncio.to_thread(queue.in_states, frozenset({ReviewState.DECIDED})):
         threads.setdefault(review.thread_id, []).append(review)
     for thread_id, reviews in threads.items():
         done += await _resume_thread(graph, queue, thread_id, reviews, clock)

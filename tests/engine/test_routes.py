@@ -1,0 +1,373 @@
+"""What the guard decides, by stakes and samples, through ``Guard`` and ``AsyncGuard``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrail import AsyncGuard, Guard, Policy, open_store
+from guardrail.clustering import TextPair
+from guardrail.errors import EntailmentError, SamplingError, StoreError
+from guardrail.sampling import ScriptedSampler
+from guardrail.store import MemoryStore
+from guardrail.types import (
+    PlanningStep,
+    Reason,
+    Record,
+    Route,
+    Sample,
+    SampleBatch,
+    SampleStatus,
+    StepVerdict,
+    Tier,
+    Token,
+    ToolCall,
+    ToolSpec,
+)
+
+PAY = ToolSpec(
+    name="pay",
+    parameters={
+        "type": "object",
+        "properties": {"amount": {"type": "number"}, "memo": {"type": "string", "description": "Free text."}},
+        "required": ["amount"],
+    },
+)
+READ = ToolSpec(name="read", parameters={"type": "object", "properties": {"id": {"type": "string"}}})
+
+
+def pay(amount: float, memo: str | None = None, identity: str = "c1") -> ToolCall:
+    arguments: dict[str, Any] = {"amount": amount}
+    if memo is not None:
+        arguments["memo"] = memo
+    return ToolCall(name="pay", arguments=arguments, id=identity)
+
+
+def sample(*calls: ToolCall, **more: Any) -> Sample:
+    return Sample(calls=calls, text="" if calls else "Which one?", **more)
+
+
+def step(*calls: ToolCall, **more: Any) -> PlanningStep:
+    given: dict[str, Any] = {
+        "id": "m1",
+        "planned": sample(*calls),
+        "tools": (PAY, READ),
+        "request": "the request",
+        "thread_id": "t1",
+        **more,
+    }
+    return PlanningStep(**given)
+
+
+def tiers(tier: str, **more: Any) -> Policy:
+    return Policy.parse({"default": {"tier": tier}, **more})
+
+
+GOOD, OTHER, BROKEN = sample(pay(10)), sample(pay(20)), sample(pay(10), status=SampleStatus.TRUNCATED)
+
+
+def decide(policy: Policy, drawn: Sequence[Sample], one: PlanningStep | None = None, **options: Any) -> StepVerdict:
+    return Guard(policy, ScriptedSampler(in_order(drawn)), MemoryStore(), **options).assess(one or step(pay(10)))
+
+
+def in_order(drawn: Sequence[Sample]) -> Callable[[PlanningStep, int], SampleBatch]:
+    left = list(drawn)
+
+    def draw(_step: PlanningStep, n: int) -> SampleBatch:
+        batch, left[:] = left[:n], left[n:]
+        return SampleBatch(samples=tuple(batch))
+
+    return draw
+
+
+TABLE = [
+    ("low", [GOOD, GOOD, OTHER], Route.EXECUTE, Reason.AGREED),
+    ("low", [GOOD, OTHER, OTHER], Route.RETRY, Reason.DISAGREED),
+    ("medium", [GOOD] * 4 + [OTHER], Route.EXECUTE, Reason.AGREED),
+    ("medium", [GOOD] * 3 + [OTHER] * 2, Route.RETRY, Reason.DISAGREED),
+    ("high", [GOOD] * 8, Route.EXECUTE, Reason.AGREED),
+    ("high", [GOOD] * 7 + [OTHER], Route.RETRY, Reason.DISAGREED),
+    ("high", [GOOD] * 7 + [sample()], Route.RETRY, Reason.DISAGREED),
+    ("high", [GOOD] * 7 + [BROKEN], Route.REVIEW, Reason.INVALID_SAMPLES),
+    ("high", [BROKEN] * 8, Route.REVIEW, Reason.INVALID_SAMPLES),
+    ("medium", [GOOD] * 4 + [BROKEN], Route.EXECUTE, Reason.AGREED),
+    ("critical", [GOOD] * 8, Route.REVIEW, Reason.CRITICAL),
+    ("critical", [OTHER] * 8, Route.REVIEW, Reason.CRITICAL),
+]
+
+
+@pytest.mark.parametrize(("tier", "drawn", "route", "reason"), TABLE)
+@pytest.mark.parametrize("curtail", [True, False])
+def test_routes_by_stakes(tier: str, drawn: list[Sample], route: Route, reason: Reason, curtail: bool) -> None:
+    verdict = decide(tiers(tier), drawn, curtail=curtail)
+    assert (verdict.route, verdict.verdicts[0].reason) == (route, reason)
+
+
+def test_a_spent_retry_budget_ends_before_a_human() -> None:
+    verdict = decide(tiers("high"), [OTHER] * 8, step(pay(10), attempt=1))
+    assert (verdict.route, verdict.verdicts[0].reason) == (Route.REVIEW, Reason.RETRIES_SPENT)
+
+
+def test_the_planned_call_is_not_a_sample() -> None:
+    verdict = decide(tiers("medium"), [OTHER] * 5)
+    assert verdict.verdicts[0].agreeing == 0
+
+
+class Broken:
+    """A backend that fails in every way it can."""
+
+    name = "broken"
+
+    def __init__(self, error: Exception | None = None, answer: Any = None) -> None:
+        self._error, self._answer = error, answer
+
+    def _fail(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    def sample(self, step: PlanningStep, n: int) -> Any:
+        return self._fail()
+
+    async def asample(self, step: PlanningStep, n: int) -> Any:
+        return self._fail()
+
+    def equivalent(self, pairs: Sequence[TextPair]) -> Any:
+        return self._fail()
+
+    async def aequivalent(self, pairs: Sequence[TextPair]) -> Any:
+        return self._fail()
+
+
+FAULTS = {
+    "error of ours": Broken(SamplingError("no")),
+    "error of theirs": Broken(RuntimeError("no")),
+    "nothing": Broken(answer=None),
+    "no samples": Broken(answer=SampleBatch(samples=())),
+    "not a batch": Broken(answer=["x"]),
+    "all failed": Broken(answer=SampleBatch(samples=(sample(status=SampleStatus.FAILED),) * 3)),
+    "one response as often as asked": Broken(
+        answer=SampleBatch(samples=(sample(pay(10), response_id="r1", choice=0),) * 8)
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_no_measurement_is_no_evidence_of_confidence(fault: str, tier: Tier, way: str) -> None:
+    backend = FAULTS[fault]
+    if way == "sync":
+        verdict = Guard(tiers(tier), backend, MemoryStore()).assess(step(pay(10)))
+    else:
+        verdict = await AsyncGuard(tiers(tier), backend, MemoryStore()).assess(step(pay(10)))
+    assert verdict.route is Route.REVIEW
+
+
+def test_the_low_tier_runs_unmeasured_only_where_the_policy_says_so_and_the_record_says_it() -> None:
+    verdict = decide(tiers("low", tiers={"low": {"unmeasured": "execute"}}), [BROKEN] * 3)
+    assert (verdict.route, verdict.verdicts[0].reason) == (Route.EXECUTE, Reason.FAIL_OPEN_BY_POLICY)
+
+
+ENTAILMENT_FAULTS = {
+    "error of ours": Broken(EntailmentError("no")),
+    "error of theirs": Broken(ValueError("nan")),
+    "too few answers": Broken(answer=[]),
+    "nothing": Broken(answer=None),
+}
+
+
+@pytest.mark.parametrize("fault", list(ENTAILMENT_FAULTS))
+def test_texts_that_could_not_be_compared_are_no_evidence(fault: str) -> None:
+    drawn = [sample(pay(10, "rent for the flat"))] * 8
+    verdict = decide(tiers("high"), drawn, step(pay(10, "monthly payment")), entailment=ENTAILMENT_FAULTS[fault])
+    assert (verdict.route, verdict.verdicts[0].reason) == (Route.REVIEW, Reason.ENTAILMENT_FAILED)
+
+
+@pytest.mark.parametrize("answer", ["yes", 1, float("nan"), 0.9])
+def test_only_a_plain_true_makes_texts_the_same(answer: Any) -> None:
+    class Vague(Broken):
+        def equivalent(self, pairs: Sequence[TextPair]) -> Any:
+            return [answer] * len(pairs)
+
+    drawn = [sample(pay(10, "rent for the flat"))] * 8
+    verdict = decide(tiers("high"), drawn, step(pay(10, "monthly payment")), entailment=Vague())
+    assert verdict.route is not Route.EXECUTE
+
+
+def test_control_flow_of_a_framework_passes_through() -> None:
+    class Bubble(Exception):
+        pass
+
+    guard = Guard(tiers("high"), Broken(Bubble()), MemoryStore(), passthrough=(Bubble,))
+    with pytest.raises(Bubble):
+        guard.assess(step(pay(10)))
+
+
+UNSEEN = {
+    "request unknown": (step(pay(10), request=None), Reason.REQUEST_UNKNOWN),
+    "plan cut short": (step(planned=sample(pay(10), status=SampleStatus.TRUNCATED)), Reason.UNPARSABLE_CALL),
+    "tool not offered, retries spent": (
+        step(ToolCall(name="pays", arguments={}, id="c1"), attempt=1),
+        Reason.RETRIES_SPENT,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(UNSEEN))
+def test_what_cannot_be_sampled_costs_nothing_and_goes_to_a_human(case: str) -> None:
+    one, reason = UNSEEN[case]
+    sampler = ScriptedSampler(in_order([]))
+    verdict = Guard(tiers("low"), sampler, MemoryStore()).assess(one)
+    assert (verdict.route, verdict.verdicts[0].reason, verdict.drawn) == (Route.REVIEW, reason, 0)
+
+
+def test_a_misspelt_tool_is_planned_again_first() -> None:
+    verdict = decide(tiers("low"), [], step(ToolCall(name="pays", arguments={}, id="c1")))
+    assert (verdict.route, verdict.verdicts[0].reason) == (Route.RETRY, Reason.UNKNOWN_TOOL)
+
+
+def test_a_retry_holds_the_whole_step() -> None:
+    both = sample(pay(10), ToolCall(name="read", arguments={"id": "a"}, id="c2"))
+    one = step(*both.calls)
+    drawn = [sample(pay(20), both.calls[1])] * 8
+    verdict = decide(tiers("high"), drawn, one)
+    assert [v.route for v in verdict.verdicts] == [Route.RETRY, Route.RETRY]
+    assert [v.reason for v in verdict.verdicts] == [Reason.DISAGREED, Reason.SIBLING_RETRIED]
+
+
+def likely(logprob: float) -> PlanningStep:
+    planned = sample(
+        pay(10), tokens=tuple(Token(text=t, logprob=logprob) for t in ('{"', "amount", '":', " ", "10", "}"))
+    )
+    return step(planned=planned)
+
+
+def test_a_likely_low_stakes_call_costs_no_sample() -> None:
+    sampler = ScriptedSampler(in_order([]))
+    verdict = Guard(tiers("low"), sampler, MemoryStore()).assess(likely(-0.01))
+    assert (verdict.route, verdict.verdicts[0].reason, verdict.drawn) == (Route.EXECUTE, Reason.LIKELY, 0)
+
+
+@pytest.mark.parametrize("tier", ["medium", "high", "critical"])
+def test_log_probability_alone_never_runs_a_call_of_higher_stakes(tier: str) -> None:
+    verdict = Guard(tiers(tier), Broken(SamplingError("no")), MemoryStore()).assess(likely(-0.01))
+    assert verdict.route is Route.REVIEW
+
+
+def test_an_unlikely_low_stakes_call_is_sampled() -> None:
+    verdict = decide(tiers("low"), [GOOD, GOOD, GOOD], likely(-3.0))
+    assert (verdict.verdicts[0].reason, verdict.drawn) == (Reason.AGREED, 2)
+
+
+def test_audits_are_drawn_before_sampling_and_take_all_samples() -> None:
+    policy = tiers("high", tiers={"high": {"audit": 0.25}})
+    audited = decide(policy, [OTHER] * 8, draw=lambda: 0.2)
+    free = decide(policy, [OTHER] * 8, draw=lambda: 0.3)
+    assert (audited.audited, audited.audit_probability, audited.drawn, audited.curtailed) == (True, 0.25, 8, False)
+    assert (free.audited, free.audit_probability, free.drawn, free.curtailed) == (False, 0.25, 3, True)
+
+
+def test_evidence_for_the_human_is_complete_on_critical_calls() -> None:
+    assert decide(tiers("critical"), [OTHER] * 8).drawn == 8
+
+
+POOL = [GOOD, OTHER, BROKEN, sample(), sample(pay(10), pay(10, identity="c9")), sample(pay(10, "a memo"))]
+
+
+@given(
+    drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8),
+    tier=st.sampled_from(["low", "medium", "high"]),
+    attempt=st.sampled_from([0, 1]),
+    second=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
+    calls = (pay(10), pay(20, identity="c2")) if second else (pay(10),)
+    one = step(*calls, attempt=attempt)
+    early = decide(tiers(tier), drawn, one, curtail=True)
+    full = decide(tiers(tier), drawn, one, curtail=False)
+    assert early.route is full.route
+    assert [v.route for v in early.verdicts] == [v.route for v in full.verdicts]
+    assert early.drawn <= full.drawn
+
+
+@given(drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_higher_stakes_never_execute_what_lower_ones_do_not(drawn: list[Sample]) -> None:
+    same = {name: {"samples": 8} for name in ("low", "medium", "high")}
+    routes = [decide(tiers(tier, tiers=same), drawn, curtail=False).route for tier in ("low", "medium", "high", "critical")]
+    executed = [route is Route.EXECUTE for route in routes]
+    assert executed == sorted(executed, reverse=True)
+    assert not executed[-1]
+
+
+@given(drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8), seed=st.integers(0, 999))
+@settings(max_examples=100, deadline=None)
+def test_the_order_of_samples_changes_nothing(drawn: list[Sample], seed: int) -> None:
+    shuffled = random.Random(seed).sample(drawn, len(drawn))
+    a, b = (decide(tiers("high"), order, curtail=False) for order in (drawn, shuffled))
+    assert a.route is b.route
+    assert [s.value for v in a.verdicts for s in v.signals] == pytest.approx(
+        [s.value for v in b.verdicts for s in v.signals]
+    )
+
+
+def test_a_step_is_measured_once_and_its_verdict_stands() -> None:
+    store = MemoryStore()
+    first = Guard(tiers("high"), ScriptedSampler(in_order([OTHER] * 8)), store).assess(step(pay(10)))
+    sampler = ScriptedSampler(in_order([GOOD] * 8))
+    again = Guard(tiers("high"), sampler, store).assess(step(pay(10)))
+    assert again == first
+    assert sampler.asked == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"thread_id": "t2"}, {"id": "m2"}, {"attempt": 1}, {"request_digest": "x"}, {"planned": sample(pay(11))}],
+)
+def test_another_step_is_measured_anew(change: dict[str, Any]) -> None:
+    store = MemoryStore()
+    Guard(tiers("high"), ScriptedSampler(in_order([OTHER] * 8)), store).assess(step(pay(10)))
+    sampler = ScriptedSampler(in_order([GOOD] * 8))
+    Guard(tiers("high"), sampler, store).assess(step(**{"planned": sample(pay(10)), **change}))
+    assert sampler.asked
+
+
+def test_a_stricter_policy_measures_anew() -> None:
+    store = MemoryStore()
+    Guard(tiers("low"), ScriptedSampler(in_order([GOOD] * 3)), store).assess(step(pay(10)))
+    verdict = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store).assess(step(pay(10)))
+    assert verdict.route is Route.REVIEW
+
+
+def test_the_review_is_pending_in_the_store_before_anyone_is_asked() -> None:
+    store = open_store("memory://")
+    verdict = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store).assess(step(pay(10)))
+    (review,) = store.reviews()
+    assert review.id == verdict.verdicts[0].review_id
+    assert review.record_id == store.records()[0].id
+    assert store.record(verdict.record_id).verdict == verdict
+
+
+def test_a_store_that_fails_lets_nothing_run() -> None:
+    class Full(MemoryStore):
+        def add_record(self, record: Record) -> bool:
+            raise StoreError("full")
+
+    guard = Guard(tiers("high"), ScriptedSampler(in_order([GOOD] * 8)), Full())
+    with pytest.raises(StoreError):
+        guard.assess(step(pay(10)))
+
+
+async def test_sync_and_async_decide_alike() -> None:
+    drawn = [GOOD, OTHER, GOOD, BROKEN, GOOD, GOOD, GOOD, GOOD]
+    for tier in Tier:
+        a = Guard(tiers(tier), ScriptedSampler(in_order(drawn)), MemoryStore()).assess(step(pay(10)))
+        b = await AsyncGuard(tiers(tier), ScriptedSampler(in_order(drawn)), MemoryStore()).assess(step(pay(10)))
+        assert a.verdicts == b.verdicts

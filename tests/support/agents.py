@@ -1,0 +1,193 @@
+"""A payment agent over a fake model server, guarded in every way, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, create_react_agent
+from langgraph.types import Command
+
+from guardrail import Policy
+from guardrail_langgraph import GuardrailCallbackHandler, GuardrailNode
+from tests.support.openai_server import OpenAIServer
+
+GO = {"messages": [HumanMessage("go")]}
+
+
+class Bank:
+    """Tools that count their runs. ``run`` is what ran, in order: (name, arguments)."""
+
+    def __init__(self) -> None:
+        self.run: list[tuple[str, dict[str, Any]]] = []
+
+        @tool
+        def pay(amount: int, to: str = "bob") -> str:
+            """Pay somebody."""
+            self.run.append(("pay", {"amount": amount, "to": to}))
+            return f"paid {amount}"
+
+        @tool
+        def balance() -> str:
+            """Tell the balance."""
+            self.run.append(("balance", {}))
+            return "100"
+
+        @tool
+        def wipe(account: str) -> str:
+            """Delete an account."""
+            self.run.append(("wipe", {"account": account}))
+            return "gone"
+
+        @tool
+        async def transfer(amount: int) -> str:
+            """Transfer, asynchronously."""
+            self.run.append(("transfer", {"amount": amount}))
+            return f"transferred {amount}"
+
+        self.tools = [pay, balance, wipe]
+        self.async_tools = [transfer]
+
+    @property
+    def paid(self) -> list[int]:
+        return [arguments["amount"] for name, arguments in self.run if name == "pay"]
+
+
+POLICY: dict[str, Any] = {
+    "default": {"tier": "high"},
+    "tools": [
+        {"match": "balance", "tier": "low"},
+        {"match": "wipe", "tier": "critical"},
+        {"match": "pay", "when": {"amount": {"gt": 500}}, "tier": "critical", "decisions": ["approve", "reject"]},
+        {"match": "pay", "tier": "high"},
+    ],
+}
+
+
+def policy(**changes: Any) -> Policy:
+    return Policy.parse({**POLICY, **changes})
+
+
+def chat_model(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
+    return ChatOpenAI(
+        model="m", api_key="x", base_url=server.url, **{"temperature": 0.0, "max_retries": 0, **settings}
+    )
+
+
+def state_graph(
+    server: OpenAIServer,
+    bank: Bank,
+    *,
+    saver: Any = None,
+    store: Any = None,
+    dispatch: bool = True,
+    rules: Policy | None = None,
+    **options: Any,
+) -> Any:
+    """agent -> guard -> tools -> agent, built by hand."""
+    model = chat_model(server)
+    guard = GuardrailNode(model, tools=bank.tools, policy=rules or policy(), store=store, **options)
+    planner = guard.watch(model).bind_tools(bank.tools)
+
+    def agent(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [planner.invoke(state["messages"])]}
+
+    async def aagent(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await planner.ainvoke(state["messages"])]}
+
+    from langchain_core.runnables import RunnableLambda
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("heal", guard.heal)
+    builder.add_node("agent", RunnableLambda(agent, afunc=aagent))
+    builder.add_node("guard", guard)
+    builder.add_node("tools", guard.tool_node() if dispatch else ToolNode(bank.tools))
+    builder.add_edge(START, "heal")
+    builder.add_edge("heal", "agent")
+    builder.add_edge("agent", "guard")
+    builder.add_edge("tools", "agent")
+    return builder.compile(checkpointer=saver)
+
+
+def react_agent(
+    server: OpenAIServer,
+    bank: Bank,
+    *,
+    saver: Any = None,
+    store: Any = None,
+    dispatch: bool = True,
+    rules: Policy | None = None,
+    **options: Any,
+) -> Any:
+    """The prebuilt agent with the guard as its post_model_hook."""
+    model = chat_model(server)
+    guard = GuardrailNode(model, tools=bank.tools, policy=rules or policy(), store=store, **options)
+    return create_react_agent(
+        guard.watch(model),
+        guard.tool_node() if dispatch else bank.tools,
+        prompt="Be careful.",
+        pre_model_hook=guard.heal,
+        post_model_hook=guard,
+        checkpointer=saver,
+    )
+
+
+def callback_agent(
+    server: OpenAIServer,
+    bank: Bank,
+    *,
+    saver: Any = None,
+    store: Any = None,
+    rules: Policy | None = None,
+    tools: Any = None,
+    **options: Any,
+) -> Any:
+    """An agent that is not changed at all; the handler comes with the run's configuration."""
+    from langchain.agents import create_agent
+
+    model = chat_model(server)
+    tools = tools or bank.tools
+    handler = GuardrailCallbackHandler(model, tools=tools, policy=rules or policy(), store=store, **options)
+    agent = create_agent(model, tools, system_prompt="Be careful.", checkpointer=saver)
+    return agent.with_config({"callbacks": [handler]})
+
+
+Build = Callable[..., Any]
+
+
+def thread(name: str = "t1", **more: Any) -> dict[str, Any]:
+    return {"configurable": {"thread_id": name, **more}}
+
+
+def approve() -> dict[str, Any]:
+    return {"decisions": [{"type": "approve"}]}
+
+
+def reject(message: str = "no") -> dict[str, Any]:
+    return {"decisions": [{"type": "reject", "message": message}]}
+
+
+def edit(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"decisions": [{"type": "edit", "edited_action": {"name": name, "args": arguments}}]}
+
+
+def resume(result: dict[str, Any], *answers: dict[str, Any]) -> Command[Any]:
+    """Answer the pending interrupts of a result, in the order of the calls."""
+    interrupts = result["__interrupt__"]
+    return Command(resume={one.id: answer for one, answer in zip(interrupts, answers, strict=True)})
+
+
+def tool_messages(result: dict[str, Any]) -> list[ToolMessage]:
+    return [message for message in result["messages"] if isinstance(message, ToolMessage)]
+
+
+def planned_calls(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call for message in result["messages"] if isinstance(message, AIMessage) for call in message.tool_calls]
+
+
+def evidence(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one.value["guard"] for one in result["__interrupt__"]]
