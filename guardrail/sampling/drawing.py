@@ -88,6 +88,13 @@ class Failure:
         return self.status not in _NOT_ABOUT_N and "ContextOverflow" not in type(self.error).__name__
 
     @property
+    def refused(self) -> bool:
+        """Whether the endpoint or its client turned the request down, rather than broke over it."""
+        if self.status is None:
+            return isinstance(self.error, TypeError)
+        return not self.transient
+
+    @property
     def summary(self) -> str:
         """What happened and what to do. The provider's own words stay in ``error``: they may hold secrets."""
         code = f" (HTTP {self.status})" if self.status is not None else ""
@@ -152,7 +159,7 @@ def draw(
                 following.append((Ask(choices=ask.choices, wait=wait, attempt=ask.attempt + 1),))
             elif ask.choices > 1 and outcome.may_be_about_n:
                 fewer = _fewer(ask.choices, outcome)
-                if not outcome.transient:
+                if outcome.refused:
                     learned = _least(learned, fewer)
                 following.append(_split(ask.choices, fewer))
             else:

@@ -19,7 +19,8 @@ from langchain_core.runnables.config import ContextThreadPoolExecutor
 from langgraph.errors import GraphBubbleUp
 
 from guardrail.sampling import Answer, Failure
-from guardrail_langgraph.messages import answer_from_result
+from guardrail.types import Usage
+from guardrail_langgraph.messages import answer_from_result, unreadable
 
 # The client of the model gives up by itself at the timeout; this much later its thread is left alone.
 _GRACE_SECONDS = 0.5
@@ -86,7 +87,7 @@ class ChatCaller:
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a provider raises is a failed request
-            return Failure.of(error)
+            return _without_message(call, error)
 
     async def _asend(self, call: Call, gate: asyncio.Semaphore) -> Answer | Failure:
         if call.wait:
@@ -100,13 +101,19 @@ class ChatCaller:
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                return Failure.of(error)
+                return _without_message(call, error)
 
     @staticmethod
     def _outcome(future: Future[Answer | Failure]) -> Answer | Failure:
         if future.done():
             return future.result()
         return Failure.of(TimeoutError())
+
+
+def _without_message(call: Call, error: Exception) -> Answer | Failure:
+    # clients raise over a single bad choice; asked for alone, it is a sample like the others
+    sample = unreadable(error) if call.choices == 1 else None
+    return Failure.of(error) if sample is None else Answer(samples=(sample,), usage=Usage(requests=1))
 
 
 class _LastResult(BaseCallbackHandler):

@@ -19,6 +19,12 @@ from guardrail.types import Sample, SampleStatus, Token, ToolCall, ToolSpec, Usa
 _OWN_ID_PREFIXES = ("lc_", "run-", "run_")
 _FINISH_KEYS = ("finish_reason", "stop_reason", "done_reason")
 _MCP_HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+# LangChain's, over arguments that are no object; and OpenAI's, where structured output was asked for.
+_UNREADABLE = {
+    "ValidationError": SampleStatus.UNPARSABLE,
+    "LengthFinishReasonError": SampleStatus.TRUNCATED,
+    "ContentFilterFinishReasonError": SampleStatus.TRUNCATED,
+}
 # Fewer tokens than one for so many characters cannot be: prose and JSON have 3 to 5 characters a token.
 _CHARACTERS_PER_TOKEN = 6
 
@@ -49,6 +55,12 @@ def sample_from_message(message: AIMessage, *, response_id: str | None = None, c
         choice=choice,
         tokens=_tokens(metadata),
     )
+
+
+def unreadable(error: Exception) -> Sample | None:
+    """The sample that a client could not make a message of; None if the exception is about something else."""
+    status = _UNREADABLE.get(type(error).__name__)
+    return None if status is None else Sample(status=status, detail=f"not a readable answer: {type(error).__name__}")
 
 
 def answer_from_result(result: LLMResult, seconds: float = 0.0) -> Answer:
