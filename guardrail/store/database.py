@@ -23,7 +23,7 @@ _SETTINGS = (_SYNC[True], "PRAGMA fullfsync = ON", "PRAGMA foreign_keys = ON")
 
 
 class _Held:
-    """One thread's connection; closed when the thread ends."""
+    """One thread's connection; closed when the thread ends (Python 3.13 warns of one that nobody closes)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection

@@ -385,6 +385,7 @@ store.add_record(record("rec-parent"))
 child = os.fork()
 if child == 0:
     store.add_record(record("rec-child1"))
+    assert store._database._local.held.pid == os.getpid(), "the parent's connection was used"
     store.close()
     sys.exit(0)
 assert os.waitpid(child, 0)[1] == 0
