@@ -40,10 +40,17 @@ def honest(body: dict[str, Any], _index: int) -> dict[str, Any]:
     return say(json.dumps(answers))
 
 
-@pytest.fixture
-def server() -> Iterator[OpenAIServer]:
-    with OpenAIServer(honest) as server:
+@pytest.fixture(scope="module")
+def running() -> Iterator[OpenAIServer]:
+    """One address for all tests: clients are cached by it, and slow to make."""
+    with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture
+def server(running: OpenAIServer) -> OpenAIServer:
+    running.reset(honest)
+    return running
 
 
 def chat(server: OpenAIServer, **given: Any) -> ChatOpenAI:

@@ -42,10 +42,17 @@ def search(query: str) -> str:
     return query
 
 
-@pytest.fixture
-def server() -> Iterator[OpenAIServer]:
-    with OpenAIServer(agent(lambda _body, index: call("pay", amount=100 + index))) as server:
+@pytest.fixture(scope="module")
+def running() -> Iterator[OpenAIServer]:
+    """One address for all tests: clients are cached by it, and slow to make."""
+    with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture
+def server(running: OpenAIServer) -> OpenAIServer:
+    running.reset(agent(lambda _body, index: call("pay", amount=100 + index)))
+    return running
 
 
 def chat(server: OpenAIServer, **given: Any) -> ChatOpenAI:

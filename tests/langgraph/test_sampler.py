@@ -53,10 +53,17 @@ def draw(request: pytest.FixtureRequest) -> Draw:
     return sync if request.param == "sync" else asynchronous
 
 
-@pytest.fixture
-def server() -> Iterator[OpenAIServer]:
-    with OpenAIServer(lambda _body, index: call("pay", amount=index)) as server:
+@pytest.fixture(scope="module")
+def running() -> Iterator[OpenAIServer]:
+    """One address for all tests: clients are cached by it, and slow to make."""
+    with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture
+def server(running: OpenAIServer) -> OpenAIServer:
+    running.reset(lambda _body, index: call("pay", amount=index))
+    return running
 
 
 @pytest.fixture(autouse=True)
@@ -98,31 +105,32 @@ async def test_provenance_is_kept(server: OpenAIServer, draw: Draw) -> None:
     assert len({provenance(sample) for sample in (*batch.samples, *alone.samples)}) == 6
 
 
-async def test_an_ignored_n_is_topped_up_at_once_and_remembered(draw: Draw) -> None:
-    with OpenAIServer(lambda _body, index: call("pay", amount=index), n="ignore", delay=0.05) as server:
-        model = chat(server)
-        sampler = ChatModelSampler(model)
-        batch = await draw(sampler, step_for(model), 6)
-        assert sorted(amounts(batch)) == list(range(6))
-        assert [body.get("n") for body in server.requests] == [6] + [None] * 5
-        assert server.most_at_once > 1
-        assert (batch.usage.requests, batch.usage.prompt_tokens, batch.usage.completion_tokens) == (6, 300, 42)
-        server.clear()
-        await draw(sampler, step_for(model), 3)
-        assert [body.get("n") for body in server.requests] == [None] * 3
+async def test_an_ignored_n_is_topped_up_at_once_and_remembered(server: OpenAIServer, draw: Draw) -> None:
+    server.n = "ignore"
+    server.delay = 0.05
+    model = chat(server)
+    sampler = ChatModelSampler(model)
+    batch = await draw(sampler, step_for(model), 6)
+    assert sorted(amounts(batch)) == list(range(6))
+    assert [body.get("n") for body in server.requests] == [6] + [None] * 5
+    assert server.most_at_once > 1
+    assert (batch.usage.requests, batch.usage.prompt_tokens, batch.usage.completion_tokens) == (6, 300, 42)
+    server.clear()
+    await draw(sampler, step_for(model), 3)
+    assert [body.get("n") for body in server.requests] == [None] * 3
 
 
-async def test_a_refused_n_is_split_and_remembered(draw: Draw) -> None:
-    with OpenAIServer(lambda _body, index: call("pay", amount=index), n=2) as server:
-        model = chat(server)
-        sampler = ChatModelSampler(model)
-        batch = await draw(sampler, step_for(model), 8)
-        assert sorted(amounts(batch)) == list(range(8))
-        assert [body["n"] for body in server.requests] == [8, 4, 4, 2, 2, 2, 2]
-        assert batch.usage.completion_tokens == 56
-        server.clear()
-        await draw(sampler, step_for(model), 4)
-        assert [body["n"] for body in server.requests] == [2, 2]
+async def test_a_refused_n_is_split_and_remembered(server: OpenAIServer, draw: Draw) -> None:
+    server.n = 2
+    model = chat(server)
+    sampler = ChatModelSampler(model)
+    batch = await draw(sampler, step_for(model), 8)
+    assert sorted(amounts(batch)) == list(range(8))
+    assert [body["n"] for body in server.requests] == [8, 4, 4, 2, 2, 2, 2]
+    assert batch.usage.completion_tokens == 56
+    server.clear()
+    await draw(sampler, step_for(model), 4)
+    assert [body["n"] for body in server.requests] == [2, 2]
 
 
 async def test_more_choices_than_asked_for(server: OpenAIServer, draw: Draw) -> None:
@@ -156,16 +164,17 @@ async def test_a_cache_does_not_make_samples_equal(server: OpenAIServer, draw: D
         set_llm_cache(None)
 
 
-async def test_a_cache_in_front_of_the_model_is_recognised(draw: Draw) -> None:
-    with OpenAIServer(lambda _body, index: call("pay", amount=index), n="ignore", echo=True) as server:
-        model = chat(server)
-        sampler = ChatModelSampler(model)
-        batch = await draw(sampler, step_for(model), 3)
-        # the request with n and those without are different to the cache
-        assert sorted(statuses(batch)) == ["not_independent", "ok", "ok"]
-        again = await draw(sampler, step_for(model), 2)
-        seen = {provenance(sample) for sample in batch.samples}
-        assert [one.status.value for one in inspect(again.samples, seen)] == ["not_independent"] * 2  # type: ignore[arg-type]
+async def test_a_cache_in_front_of_the_model_is_recognised(server: OpenAIServer, draw: Draw) -> None:
+    server.n = "ignore"
+    server.echo = True
+    model = chat(server)
+    sampler = ChatModelSampler(model)
+    batch = await draw(sampler, step_for(model), 3)
+    # the request with n and those without are different to the cache
+    assert sorted(statuses(batch)) == ["not_independent", "ok", "ok"]
+    again = await draw(sampler, step_for(model), 2)
+    seen = {provenance(sample) for sample in batch.samples}
+    assert [one.status.value for one in inspect(again.samples, seen)] == ["not_independent"] * 2  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -392,12 +401,12 @@ async def test_control_flow_passes_through(draw: Draw) -> None:
         await draw(ChatModelSampler(model), step_for(model), 3)
 
 
-def test_a_keyboard_interrupt_passes_through(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyboard_interrupt_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("guardrail_langgraph.calls.wait", pressed)
-    model = chat(server)
+    model = FakeChat(script=lambda *_: ai(amount=1))
     with pytest.raises(KeyboardInterrupt):
         ChatModelSampler(model).sample(step_for(model), 2)
 

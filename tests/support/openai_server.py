@@ -14,7 +14,6 @@ import itertools
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,13 +100,21 @@ class OpenAIServer:
     ``logprobs``: "all", "text" (none for tool calls, like several providers), or "none".
     ``echo``: an equal request gets the same response again, id included, as from a cache.
     ``faults``: used up one per request, before anything is answered. ``refuse`` may name a 400 for a body.
-    ``stamp``: choices, prompt and completion tokens of a choice are fixed: 50 and 7.
+    ``delay``: seconds before every answer. A prompt always costs 50 tokens and a choice 7.
     """
 
     prompt_tokens = 50
     completion_tokens = 7
 
-    def __init__(
+    def __init__(self, reply: Reply | Message | None = None, **options: Any) -> None:
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self.reset(reply, **options)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def reset(
         self,
         reply: Reply | Message | None = None,
         *,
@@ -119,22 +126,21 @@ class OpenAIServer:
         faults: list[Fault] | None = None,
         refuse: Callable[[Body], str | None] | None = None,
     ) -> None:
-        self.reply: Reply = reply if callable(reply) else _always(reply or say("done"))
-        self.n, self.usage, self.logprobs, self.echo, self.delay = n, usage, logprobs, echo, delay
-        self.faults = list(faults or [])
-        self.refuse = refuse
-        self.requests: list[Body] = []
-        self.headers: list[dict[str, str]] = []
-        self.statuses: list[int] = []
-        self.choices = 0
-        self.most_at_once = 0
-        self._at_once = 0
-        self._echoes: dict[str, Body] = {}
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+        """Behave like a new server at the same address, which clients of that address are cached for."""
+        with self._lock:
+            self._released.set()
+            self._released = threading.Event()
+            self.reply: Reply = reply if callable(reply) else _always(reply or say("done"))
+            self.n, self.usage, self.logprobs, self.echo, self.delay = n, usage, logprobs, echo, delay
+            self.faults = list(faults or [])
+            self.refuse = refuse
+            self.requests: list[Body] = []
+            self.headers: list[dict[str, str]] = []
+            self.statuses: list[int] = []
+            self.choices = 0
+            self.most_at_once = 0
+            self._at_once: set[int] = set()
+            self._echoes: dict[str, Body] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -143,7 +149,7 @@ class OpenAIServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closed.set()
+        self._released.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(timeout=5)
@@ -167,18 +173,21 @@ class OpenAIServer:
         with self._lock:
             self.requests.append(body)
             self.headers.append(headers)
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self._at_once.add(threading.get_ident())
+            self.most_at_once = max(self.most_at_once, len(self._at_once))
             return self.faults.pop(0) if self.faults else None
 
-    def left(self, status: int) -> None:
+    def answering(self, status: int) -> None:
         with self._lock:
-            self._at_once -= 1
             self.statuses.append(status)
 
+    def left(self) -> None:
+        with self._lock:
+            self._at_once.discard(threading.get_ident())
+
     def wait(self, seconds: float | None) -> None:
-        """Wait, or until the server closes."""
-        self._closed.wait(seconds)
+        """Wait, or until the server is reset or closes."""
+        self._released.wait(seconds)
 
     def refusal(self, body: Body) -> str | None:
         """Why the request is wrong, if it is."""
@@ -314,35 +323,37 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status = 0
             try:
-                status = self._answer(body, server.arrived(body, dict(self.headers.items())))
+                self._answer(body, server.arrived(body, dict(self.headers.items())))
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
             finally:
-                server.left(status)
+                server.left()
 
-        def _answer(self, body: Body, fault: Fault | None) -> int:
+        def _answer(self, body: Body, fault: Fault | None) -> None:
             if fault is not None:
                 server.wait(None if fault.hang else fault.delay)
                 if fault.hang:
-                    return 0
+                    return
                 if fault.status or fault.body is not None:
                     error = {"error": {"message": fault.message, "type": "fault", "code": None, "param": None}}
-                    return self._send(fault.status or 200, fault.body or error, fault.headers)
-            if server.delay:
-                time.sleep(server.delay)
+                    self._send(fault.status or 200, error if fault.body is None else fault.body, fault.headers)
+                    return
+            server.wait(server.delay)
             if (message := server.refusal(body)) is not None:
-                return self._send(400, {"error": {"message": message, "type": "invalid_request_error"}})
+                self._send(400, {"error": {"message": message, "type": "invalid_request_error"}})
+                return
             response = server.response(body)
             if body.get("stream"):
                 lines = [json.dumps(chunk) for chunk in _chunks(body, response)] + ["[DONE]"]
-                return self._send(200, "".join(f"data: {line}\n\n" for line in lines).encode(), stream=True)
-            return self._send(200, response)
+                self._send(200, "".join(f"data: {line}\n\n" for line in lines).encode(), stream=True)
+            else:
+                self._send(200, response)
 
         def _send(
             self, status: int, data: Body | bytes, headers: dict[str, str] | None = None, *, stream: bool = False
-        ) -> int:
+        ) -> None:
+            server.answering(status)
             raw = data if isinstance(data, bytes) else json.dumps(data).encode()
             self.send_response(status)
             self.send_header("content-type", "text/event-stream" if stream else "application/json")
@@ -353,6 +364,5 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(raw)
-            return status
 
     return Handler
