@@ -1,0 +1,150 @@
+"""What each stakes tier asks for unless the policy says otherwise.
+
+The thresholds are not calibrated on anything: they are the plain majorities that a reader would expect.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from guardrail.policy.problems import PolicyProblem, unknown
+from guardrail.types import Route, Tier
+
+SIGNALS: Final = (
+    "agreement",
+    "semantic_entropy",
+    "semantic_entropy_normalized",
+    "semantic_entropy_weighted",
+    "lexical_entropy",
+    "logprob_mean",
+    "logprob_min",
+)
+"""Names of the signals that a tier may ask for."""
+
+SELF_REPORTED: Final = ("verbalized_confidence", "p_true")
+"""Signals in which the model judges itself: known by name, not measured by this version."""
+
+COMPARATORS: Final = ("exact", "number", "set", "text", "ignore")
+"""Names of the comparators that a rule may give an argument."""
+
+MAX_SAMPLES: Final = 100
+MAX_RETRIES: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierSettings:
+    """What a tier asks for.
+
+    ``samples`` is N; ``agreement`` the share of them, in (0, 1], that must contain the call's meaning.
+    ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats; low tier only) executes
+    a call without samples when its least likely name or value token reaches it. ``audit`` is the
+    probability of an audit draw. ``signals`` are put on the record.
+    """
+
+    samples: int
+    agreement: float
+    max_retries: int = 1
+    unmeasured: Route = Route.REVIEW
+    logprob: float | None = None
+    audit: float = 0.0
+    signals: tuple[str, ...] = SIGNALS
+
+
+TIER_DEFAULTS: Final[Mapping[Tier, TierSettings]] = MappingProxyType(
+    {
+        Tier.LOW: TierSettings(samples=3, agreement=2 / 3, logprob=math.log(0.5)),
+        Tier.MEDIUM: TierSettings(samples=5, agreement=4 / 5),
+        Tier.HIGH: TierSettings(samples=8, agreement=1.0),
+        Tier.CRITICAL: TierSettings(samples=8, agreement=1.0, max_retries=0),
+    }
+)
+
+
+def check_tiers(tiers: Mapping[Tier, TierSettings]) -> None:
+    """Whether each tier's settings are possible, and a tighter tier never executes what a looser one would not.
+
+    Raises:
+        PolicyProblem: the first that is not.
+    """
+    for tier, settings in tiers.items():
+        _check_numbers(tier, settings)
+        _check_signals(tier, settings)
+        if tier is Tier.CRITICAL:
+            _check_critical(settings)
+        elif settings.logprob is not None and tier is not Tier.LOW:
+            raise PolicyProblem(
+                f"tiers.{tier}.logprob", "only low-tier calls may run on log-probability alone; remove it"
+            )
+        elif settings.unmeasured is Route.EXECUTE and tier is not Tier.LOW:
+            raise PolicyProblem(
+                f"tiers.{tier}.unmeasured", "only low-tier calls may run without a measurement; write 'review'"
+            )
+    asked = [(tier, tiers[tier].agreement) for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH)]
+    for (looser, less), (tighter, more) in itertools.pairwise(asked):
+        if more < less:
+            raise PolicyProblem(
+                f"tiers.{tighter}.agreement",
+                f"{more:.3g} is less than the {less:.3g} that the {looser} tier asks for; "
+                f"higher stakes may not need less agreement",
+            )
+
+
+def _check_numbers(tier: Tier, settings: TierSettings) -> None:
+    least = 0 if tier is Tier.CRITICAL else 2
+    ranges: tuple[tuple[str, bool, str], ...] = (
+        ("samples", _whole(settings.samples, least, MAX_SAMPLES), f"a whole number from {least} to {MAX_SAMPLES}"),
+        ("agreement", _real(settings.agreement) and 0 < settings.agreement <= 1, "a share above 0, at most 1"),
+        ("max_retries", _whole(settings.max_retries, 0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
+        ("audit", _real(settings.audit) and 0 <= settings.audit <= 1, "a probability from 0 to 1"),
+        (
+            "logprob",
+            settings.logprob is None or (_real(settings.logprob) and settings.logprob <= 0),
+            "a log-probability in nats, at most 0",
+        ),
+        ("unmeasured", settings.unmeasured in (Route.REVIEW, Route.EXECUTE), "'review' (or, for low, 'execute')"),
+    )
+    for name, fine, wanted in ranges:
+        if not fine:
+            raise PolicyProblem(f"tiers.{tier}.{name}", f"must be {wanted}, not {getattr(settings, name)!r}")
+
+
+def _check_signals(tier: Tier, settings: TierSettings) -> None:
+    path = f"tiers.{tier}.signals"
+    named = settings.signals
+    for name in named:
+        if name not in SIGNALS and name not in SELF_REPORTED:
+            raise PolicyProblem(path, unknown("signal", name, SIGNALS))
+    own = [name for name in named if name in SELF_REPORTED]
+    if own and len(own) == len(named):
+        raise PolicyProblem(
+            path, f"{', '.join(own)} alone is the model's word for itself; a tier cannot stand on it: add 'agreement'"
+        )
+    if own:
+        raise PolicyProblem(path, f"{own[0]!r} is not measured by this version; remove it")
+    if tier is not Tier.CRITICAL and "agreement" not in named:
+        raise PolicyProblem(path, "'agreement' decides whether a call may run and cannot be left out; add it")
+
+
+def _check_critical(settings: TierSettings) -> None:
+    fixed = TIER_DEFAULTS[Tier.CRITICAL]
+    for name in ("agreement", "max_retries", "unmeasured", "logprob", "audit"):
+        if getattr(settings, name) != getattr(fixed, name):
+            raise PolicyProblem(f"tiers.critical.{name}", CRITICAL_IS_FIXED)
+
+
+CRITICAL_IS_FIXED: Final = (
+    "critical calls always wait for a human, whatever was measured; only samples and signals can be set"
+)
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

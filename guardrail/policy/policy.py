@@ -1,0 +1,179 @@
+"""The policy: ordered rules, of which the first that matches a call decides its tier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from guardrail import codec
+from guardrail.policy.coverage import check_reachable, check_tools
+from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings, check_tiers
+from guardrail.policy.problems import PolicyProblem, unknown
+from guardrail.policy.resolution import Resolution, Timeout
+from guardrail.policy.rule_checks import check_rule
+from guardrail.policy.rules import PredicateFailed, Rule
+from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Ordered rules, settings per tier, and the tier of calls that no rule matches.
+
+    ``tiers`` replaces the defaults of the tiers it names. ``stated_defaults`` says whether a default that
+    a tool's author states in words ("defaults to 10") counts as given when calls are compared.
+
+    Raises:
+        PolicyError: something in it cannot be used; the message says where.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    default: Tier = Tier.HIGH
+    tiers: Mapping[Tier, TierSettings] = field(default_factory=dict)
+    stated_defaults: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.default, Tier):
+            raise PolicyProblem("default.tier", unknown("tier", self.default, Tier))
+        for tier in self.tiers:
+            if not isinstance(tier, Tier):
+                raise PolicyProblem(f"tiers.{tier}", unknown("tier", tier, Tier))
+        check_tiers(self.settings)
+        for index, rule in enumerate(self.rules):
+            check_rule(rule, f"tools[{index}]")
+        check_reachable(self.rules)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Policy:
+        """The policy in a YAML file.
+
+        Raises:
+            PolicyError: the file cannot be read or used; the message has the file, the line and the remedy.
+        """
+        from guardrail.policy.loader import load
+
+        return load(path)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Policy:
+        """The policy in a mapping of the file's form.
+
+        Raises:
+            PolicyError: it cannot be used.
+        """
+        from guardrail.policy.loader import parse
+
+        return parse(data)
+
+    @classmethod
+    def from_interrupt_on(cls, interrupt_on: Mapping[str, Any]) -> Policy:
+        """The policy that LangChain's ``interrupt_on`` asks for, read cautiously.
+
+        See ``guardrail.policy.interrupt_on`` for what each form becomes.
+
+        Raises:
+            PolicyError: an entry cannot be used.
+        """
+        from guardrail.policy.interrupt_on import rules_of
+
+        return cls(rules=rules_of(interrupt_on))
+
+    @cached_property
+    def settings(self) -> Mapping[Tier, TierSettings]:
+        """What each tier asks for, defaults filled in."""
+        return {**TIER_DEFAULTS, **self.tiers}
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256, in hex, of everything the policy says, however it was written.
+
+        Functions enter by qualified name: a change inside one is not seen.
+        """
+        return codec.digest(
+            {
+                "default": self.default.value,
+                "stated_defaults": self.stated_defaults,
+                "tiers": {tier.value: codec.to_json(settings) for tier, settings in self.settings.items()},
+                "tools": [rule.content() for rule in self.rules],
+            }
+        )
+
+    def check(self, tools: Sequence[ToolSpec]) -> None:
+        """Whether every rule is about a tool that exists, can apply, and names arguments that exist.
+
+        Raises:
+            PolicyError: no; or there are no tools.
+        """
+        check_tools(self.rules, tools)
+
+    def resolve(self, call: ToolCall, tool: ToolSpec | None) -> Resolution:
+        """What applies to a call; ``tool`` is None if the model was not offered one of that name.
+
+        The first rule that matches decides. Three things only ever tighten that:
+
+        - A rule of which it cannot be told whether it matches (an argument is missing or of the wrong
+          type, an annotation is not given) decides if its tier is higher than what otherwise applies.
+        - A rule that matched by annotations, which are the tool server's claims, yields to a later rule
+          of a higher tier that names the tool exactly and asks for no annotations.
+        - A rule whose function fails makes the call critical.
+        """
+        doubts: list[int] = []
+        hinted: int | None = None
+        found: int | None = None
+        for index, rule in self._about(call.name):
+            if hinted is not None and (rule.annotations or call.name not in rule.patterns):
+                continue
+            hint = rule.hinted(tool)
+            if hint is False:
+                continue
+            try:
+                holds = rule.holds(call, tool)
+            except PredicateFailed as failure:
+                return self._resolution(index, Tier.CRITICAL, f"{failure}; a human decides")
+            if holds is False:
+                continue
+            if holds is None or hint is None:
+                doubts.append(index)
+            elif rule.annotations:
+                hinted = index
+            else:
+                found = index
+                break
+        certain = self._stricter_of(hinted, found) if hinted is not None and found is not None else hinted
+        certain = found if certain is None else certain
+        tier = self.default if certain is None else self.rules[certain].tier
+        doubtful = max(doubts, key=lambda index: self.rules[index].tier.rank, default=None)
+        if doubtful is not None and self.rules[doubtful].tier.rank > tier.rank:
+            return self._resolution(doubtful, self.rules[doubtful].tier, "cannot be told, so the stricter rule holds")
+        return self._resolution(certain, tier)
+
+    def _about(self, name: str) -> Iterator[tuple[int, Rule]]:
+        return ((index, rule) for index, rule in enumerate(self.rules) if rule.names(name))
+
+    def _stricter_of(self, hinted: int, named: int) -> int:
+        return named if self.rules[named].tier.rank > self.rules[hinted].tier.rank else hinted
+
+    def _resolution(self, index: int | None, tier: Tier, note: str = "") -> Resolution:
+        rule = None if index is None else self.rules[index]
+        settings = self.settings[tier]
+        text = "default" if rule is None else f"tools[{index}]: {rule.describe()}"
+        decisions: tuple[DecisionType, ...] = tuple(DecisionType)
+        timeout: Timeout | None = None
+        if rule is not None:
+            decisions, timeout = rule.decisions or decisions, rule.timeout
+        return Resolution(
+            tier=tier,
+            rule=f"{text} ({note})" if note else text,
+            samples=settings.samples,
+            agreement=settings.agreement,
+            max_retries=settings.max_retries,
+            unmeasured=settings.unmeasured,
+            logprob=settings.logprob,
+            audit=settings.audit,
+            signals=settings.signals,
+            decisions=decisions,
+            comparators={} if rule is None else dict(rule.arguments),
+            timeout=timeout,
+        )

@@ -1,0 +1,62 @@
+"""What a policy says about one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from guardrail.policy.defaults import SIGNALS
+from guardrail.types import DecisionType, Route, Tier
+
+_ROUNDING: Final = 1e-9
+"""2/3 of 3 is 2, although the nearest float to 2/3 is not 2/3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeout:
+    """How long a review may wait, in seconds, and how it then ends."""
+
+    after: float
+    then: DecisionType = DecisionType.REJECT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """The tier of a call, the rule that gave it, and everything that follows.
+
+    ``rule`` is for people. ``agreement`` is the share of ``samples`` that must contain the call's meaning.
+    ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats) is the least
+    log-probability, over name and value tokens, at which the call runs without samples; None: never.
+    ``comparators`` goes from argument path to comparator name.
+    """
+
+    tier: Tier
+    rule: str
+    samples: int
+    agreement: float
+    max_retries: int
+    unmeasured: Route = Route.REVIEW
+    logprob: float | None = None
+    audit: float = 0.0
+    signals: tuple[str, ...] = SIGNALS
+    decisions: tuple[DecisionType, ...] = tuple(DecisionType)
+    comparators: Mapping[str, str] = field(default_factory=dict)
+    timeout: Timeout | None = None
+
+    @property
+    def needed(self) -> int:
+        """How many of this tier's own N samples have to contain the call's meaning."""
+        return self.needed_of(self.samples)
+
+    def needed_of(self, n: int) -> int:
+        """The smallest k with k / n >= agreement; at least 1, so that no samples never suffice."""
+        return max(1, math.ceil(self.agreement * n - _ROUNDING))
+
+
+def stricter(a: Resolution, b: Resolution) -> bool:
+    """Whether ``a`` asks for more care than ``b``: a higher tier, or the same with a decision withheld."""
+    if a.tier is not b.tier:
+        return a.tier.rank > b.tier.rank
+    return not set(b.decisions) <= set(a.decisions)
