@@ -1,5 +1,28 @@
-"""Which tool calls mean the same."""
+"""Which tool calls mean the same: by structure first, and by language where only free texts differ."""
 
+from guardrail.clustering.comparison import (
+    CallComparison,
+    CallMeaning,
+    Comparison,
+    StepMeaning,
+    compare,
+    compare_calls,
+)
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
+from guardrail.clustering.equality import Difference
+from guardrail.clustering.schema import COMPARATORS
 
-__all__ = ["AsyncEntailment", "Entailment", "ExactEntailment", "TextPair"]
+__all__ = [
+    "COMPARATORS",
+    "AsyncEntailment",
+    "CallComparison",
+    "CallMeaning",
+    "Comparison",
+    "Difference",
+    "Entailment",
+    "ExactEntailment",
+    "StepMeaning",
+    "TextPair",
+    "compare",
+    "compare_calls",
+]

@@ -1,0 +1,314 @@
+"""A step's planned calls against the calls of its samples."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from guardrail.clustering.canonical import CanonicalCall, canonical_call
+from guardrail.clustering.entailment import TextPair
+from guardrail.clustering.equality import Difference, differences
+from guardrail.clustering.matching import assign, complete_linkage
+from guardrail.clustering.schema import COMPARATORS, read_schema
+from guardrail.errors import ConfigError
+from guardrail.types import Cluster, MeaningKind, Sample, ToolCall, ToolSpec
+
+_MOST_MATCHED = 32
+_SAME_TOOL = 1_000
+
+Same = Mapping[TextPair, bool]
+Comparators = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallMeaning:
+    """What the samples say about one planned call.
+
+    ``agrees`` has one entry a sample: whether it contains a call that means the same as the planned
+    one (each of its calls counts for one planned call); None where the sample is not valid. An entry
+    depends on the plan and on that sample alone, whatever else was drawn. ``clusters`` hold every
+    valid sample once; all members of one mean the same, each as every other. So a sample that agrees
+    may stand outside the planned call's cluster where it differs from another sample inside.
+    """
+
+    agrees: tuple[bool | None, ...]
+    clusters: tuple[Cluster, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMeaning:
+    """What the samples say about a step: one meaning a planned call, in the plan's order.
+
+    ``extra`` tells of calls that match no planned one: tool name to number of samples.
+    """
+
+    calls: tuple[CallMeaning, ...]
+    extra: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallComparison:
+    """Where two calls differ; none: structure holds them equal."""
+
+    differences: tuple[Difference, ...]
+
+    @property
+    def pairs(self) -> tuple[TextPair, ...]:
+        """The texts on which equality hinges; none where it is decided."""
+        pairs = [difference.pair for difference in self.differences if difference.pair is not None]
+        return tuple(pairs) if len(pairs) == len(self.differences) else ()
+
+    def equal(self, same: Same = {}) -> bool:  # noqa: B006 - never written to
+        """Whether the calls mean the same, given which texts do."""
+        return not any(difference.stands(same) for difference in self.differences)
+
+
+def compare_calls(
+    a: ToolCall,
+    b: ToolCall,
+    tool: ToolSpec | None,
+    *,
+    comparators: Mapping[str, str] | None = None,
+    stated_defaults: bool = True,
+) -> CallComparison:
+    """Compares two calls of one tool, argument by argument.
+
+    Raises:
+        ConfigError: a comparator has no such name.
+    """
+    place = read_schema(tool, _checked({"": comparators or {}})[""], stated_defaults=stated_defaults)
+    return CallComparison(differences=differences(canonical_call(a, place), canonical_call(b, place)))
+
+
+def compare(
+    step_calls: Sequence[ToolCall],
+    samples: Sequence[Sample],
+    tools: Sequence[ToolSpec],
+    *,
+    comparators: Comparators | None = None,
+    stated_defaults: bool = True,
+) -> Comparison:
+    """Compares a step's planned calls with its samples as far as structure tells.
+
+    Args:
+        step_calls: the planned calls.
+        samples: the step's samples; those that are not valid are no evidence.
+        tools: the tools as the model saw them; calls of others are compared exactly.
+        comparators: tool name to argument path ("address.street"; arrays add nothing to a path) to the
+            name of its comparator, one of ``COMPARATORS``.
+        stated_defaults: whether defaults stated in descriptions count, beside those the schema declares.
+
+    Raises:
+        ConfigError: a comparator has no such name.
+    """
+    named = _checked(comparators or {})
+    by_name = {tool.name: tool for tool in tools}
+    known: dict[tuple[str, str], CanonicalCall] = {}
+
+    def read(call: ToolCall) -> CanonicalCall:
+        place = read_schema(by_name.get(call.name), named.get(call.name, {}), stated_defaults=stated_defaults)
+        text = _json(call)
+        if text is None:
+            return canonical_call(call, place)
+        if (call.name, text) not in known:
+            known[call.name, text] = canonical_call(ToolCall(name=call.name, arguments=call.arguments), place)
+        return known[call.name, text]
+
+    return Comparison(
+        planned=tuple(read(call) for call in step_calls),
+        samples=tuple(samples),
+        drawn=tuple(tuple(read(call) for call in sample.calls) if sample.valid else None for sample in samples),
+    )
+
+
+class Comparison:
+    """What structure tells, and what it leaves to a judge of language."""
+
+    def __init__(
+        self,
+        *,
+        planned: tuple[CanonicalCall, ...],
+        samples: tuple[Sample, ...],
+        drawn: tuple[tuple[CanonicalCall, ...] | None, ...],
+    ) -> None:
+        self._planned = planned
+        self._samples = samples
+        self._drawn = drawn
+        self._differences: dict[tuple[str, str], tuple[Difference, ...]] = {}
+
+    @cached_property
+    def pairs(self) -> tuple[TextPair, ...]:
+        """The texts that a judge is to compare, each pair once, sorted.
+
+        Those on which alone hinges whether a planned call equals a sample's, or one sample's another's.
+        """
+        tools = {call.call.name for call in self._planned}
+        forms: dict[str, dict[str, CanonicalCall]] = {name: {} for name in tools}
+        for call in self._all_calls():
+            if call.call.name in tools:
+                forms[call.call.name].setdefault(call.form, call)
+        found: set[TextPair] = set()
+        for calls in forms.values():
+            ordered = list(calls.values())
+            for index, one in enumerate(ordered):
+                for other in ordered[index + 1 :]:
+                    found.update(CallComparison(differences=self._between(one, other)).pairs)
+        return tuple(sorted(found, key=lambda pair: (pair.tool, pair.argument, pair.a, pair.b)))
+
+    def resolve(self, same: Same) -> StepMeaning:
+        """The step's meaning, given which texts mean the same; a pair that is not in ``same`` differs."""
+        matched = [self._counterparts(calls, same) if calls is not None else None for calls in self._drawn]
+        extra: Counter[str] = Counter()
+        for found in matched:
+            if found is not None:
+                extra.update({call.call.name for call in found.surplus})
+        return StepMeaning(
+            calls=tuple(self._meaning(index, matched, same) for index in range(len(self._planned))),
+            extra=dict(sorted(extra.items())),
+        )
+
+    def _all_calls(self) -> Iterator[CanonicalCall]:
+        yield from self._planned
+        for calls in self._drawn:
+            yield from calls or ()
+
+    def _between(self, a: CanonicalCall, b: CanonicalCall) -> tuple[Difference, ...]:
+        if a.form == b.form and a.readable and b.readable:
+            return ()
+        key = (a.form, b.form) if a.form <= b.form else (b.form, a.form)
+        if key not in self._differences:
+            self._differences[key] = differences(a, b)
+        return self._differences[key]
+
+    def _equal(self, a: CanonicalCall, b: CanonicalCall, same: Same) -> bool:
+        return not any(difference.stands(same) for difference in self._between(a, b))
+
+    def _counterparts(self, calls: tuple[CanonicalCall, ...], same: Same) -> _Matched:
+        """Each planned call's counterpart in a sample: an equal call before one of the same tool."""
+        found: list[CanonicalCall | None] = [None] * len(self._planned)
+        surplus: list[CanonicalCall] = []
+        for name in {call.call.name for call in (*self._planned, *calls)}:
+            rows = sorted(
+                (index for index, call in enumerate(self._planned) if call.call.name == name),
+                key=lambda index: (self._planned[index].form, index),
+            )
+            columns = sorted((call for call in calls if call.call.name == name), key=_order)
+            if max(len(rows), len(columns)) > _MOST_MATCHED:
+                places = _matched_by_key([self._planned[row] for row in rows], columns)
+            else:
+                gains = [[self._gain(self._planned[row], call, len(rows), same) for call in columns] for row in rows]
+                places = assign(gains)
+            for row, column in zip(rows, places, strict=True):
+                found[row] = columns[column] if column >= 0 else None
+            surplus += [call for index, call in enumerate(columns) if index not in places]
+        return _Matched(counterparts=tuple(found), surplus=tuple(sorted(surplus, key=_order)), talks=not calls)
+
+    def _gain(self, planned: CanonicalCall, call: CanonicalCall, rows: int, same: Same) -> int:
+        standing = sum(difference.stands(same) for difference in self._between(planned, call))
+        if not standing:
+            return _SAME_TOOL * (rows + 1) + (planned.key == call.key)
+        return max(_SAME_TOOL - standing, 1)
+
+    def _meaning(self, index: int, matched: Sequence[_Matched | None], same: Same) -> CallMeaning:
+        planned = self._planned[index]
+        agrees: list[bool | None] = []
+        calling: dict[str, list[int]] = {}
+        others: dict[tuple[str, ...], list[int]] = {}
+        for number, found in enumerate(matched):
+            counterpart = found.counterparts[index] if found is not None else None
+            agrees.append(
+                None if found is None else counterpart is not None and self._equal(planned, counterpart, same)
+            )
+            if counterpart is not None:
+                calling.setdefault(counterpart.form, []).append(number)
+            elif found is not None:
+                others.setdefault(found.instead, []).append(number)
+        clusters = [
+            *self._calling(index, calling, matched, same),
+            *(self._not_calling(instead, members, matched) for instead, members in others.items()),
+        ]
+        return CallMeaning(agrees=tuple(agrees), clusters=tuple(sorted(clusters, key=_cluster_order)))
+
+    def _calling(
+        self, index: int, calling: Mapping[str, list[int]], matched: Sequence[_Matched | None], same: Same
+    ) -> Iterator[Cluster]:
+        planned = self._planned[index]
+        calls: dict[str, CanonicalCall] = {}
+        for found in matched:
+            if found is not None and (call := found.counterparts[index]) is not None:
+                calls[call.form] = min(calls.get(call.form, call), call, key=_order)
+        forms = [planned, *(calls[form] for form in sorted(calls) if form != planned.form)]
+        groups = complete_linkage(forms, lambda a, b: self._equal(a, b, same))
+        for place, group in enumerate(groups):
+            members = sorted(number for call in group for number in calling.get(call.form, ()))
+            first = min((calls[call.form] for call in group if call.form in calls), key=_order, default=planned)
+            standing = [difference for difference in self._between(planned, first) if difference.stands(same)]
+            yield Cluster(
+                kind=MeaningKind.CALL,
+                members=tuple(members),
+                call=first.call,
+                planned=place == 0,
+                differs=() if place == 0 else tuple(sorted({one.argument for one in standing if one.argument})),
+            )
+
+    def _not_calling(self, instead: tuple[str, ...], members: list[int], matched: Sequence[_Matched | None]) -> Cluster:
+        surplus = [call for number in members if (found := matched[number]) is not None for call in found.surplus]
+        words = "talks" in instead[:1]
+        return Cluster(
+            kind=MeaningKind.OTHER_TOOL if surplus else MeaningKind.NO_CALL,
+            members=tuple(members),
+            call=min(surplus, key=_order).call if surplus else None,
+            text=min(self._samples[number].text for number in members) if words else "",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matched:
+    """One sample's calls against the plan: a counterpart a planned call, and the calls left over."""
+
+    counterparts: tuple[CanonicalCall | None, ...]
+    surplus: tuple[CanonicalCall, ...]
+    talks: bool
+
+    @cached_property
+    def instead(self) -> tuple[str, ...]:
+        """What the sample does where it lacks a planned call: talk, call other tools, or just leave it out."""
+        if self.talks:
+            return ("talks",)
+        return ("calls", *sorted({call.call.name for call in self.surplus}))
+
+
+def _matched_by_key(planned: Sequence[CanonicalCall], calls: Sequence[CanonicalCall]) -> list[int]:
+    free: dict[str, list[int]] = {}
+    for index, call in enumerate(calls):
+        free.setdefault(call.key, []).append(index)
+    return [free[call.key].pop() if call.readable and free.get(call.key) else -1 for call in planned]
+
+
+def _order(call: CanonicalCall) -> tuple[str, str]:
+    return call.form, _json(call.call) or ""
+
+
+def _cluster_order(cluster: Cluster) -> tuple[bool, int, str, str, str]:
+    name, arguments = ("", "") if cluster.call is None else (cluster.call.name, _json(cluster.call) or "")
+    return not cluster.planned, -len(cluster.members), name, arguments, cluster.text
+
+
+def _json(call: ToolCall) -> str | None:
+    try:
+        return json.dumps(call.arguments, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _checked(comparators: Comparators) -> Comparators:
+    for tool, named in comparators.items():
+        for path, name in named.items():
+            if name not in COMPARATORS:
+                raise ConfigError(
+                    f"argument {path!r} of tool {tool!r} has comparator {name!r}; use one of {', '.join(COMPARATORS)}"
+                )
+    return comparators

@@ -1,0 +1,105 @@
+"""What an argument's name and description say about how its values are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardrail.clustering import vocabulary
+
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+_IDENTITY_TEXT = re.compile(
+    r"\be-?mail address|\bfile ?(?:path|name)\b|\baccount number|\bunique identifier", re.IGNORECASE
+)
+_CODE_TEXT = re.compile(r"\bSQL\b|\bGraphQL\b|\bregular expression\b|\bshell\b|\bPython (?:code|expression)\b")
+_IDENTITY_VALUE = re.compile(
+    r"[^\s@]+@[^\s@]+|\w+://\S+|(?:[A-Za-z]:)?[\\/]\S*|~/\S*|\.{1,2}/\S*"
+    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=\w*\d)[0-9a-fA-F]{16,}|(?=[\w-]*\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*"
+)
+
+_MOMENT_TEXT = re.compile(
+    r"\bY{2,4}[-/.]M{1,2}|\bM{1,2}[-/.]D{1,2}[-/.]Y|\bD{1,2}[-/.]M{1,2}[-/.]Y|\bISO[- ]?8601\b", re.IGNORECASE
+)
+
+_PARALLEL = re.compile(r"\bcorrespond|\brespective|\bsame order|\bin order\b|\bparallel\b|\bmatching\b", re.IGNORECASE)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of an argument's name: "shippingAddress" and "shipping_address" are both two."""
+    return tuple(part.casefold() for part in _PART.findall(name))
+
+
+def names_identity(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether the values of an argument name one thing each, so that a look-alike is another thing."""
+    parts = words(name)
+    if schema.get("format") in vocabulary.IDENTITY_FORMATS:
+        return True
+    if not parts:
+        return False
+    head, before = parts[-1], parts[-2] if len(parts) > 1 else ""
+    return (
+        head in vocabulary.IDENTITY
+        or (head == "name" and before in vocabulary.NAMED)
+        or (head == "address" and before in vocabulary.ADDRESS_OF)
+        or (head == "key" and len(parts) > 1)
+        or (head in vocabulary.NUMBERED)
+        or (parts == ("to",) and "mail" in _text(schema))
+        or _IDENTITY_TEXT.search(_text(schema)) is not None
+    )
+
+
+def names_code(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether the values of an argument are for a machine to read, every character of them."""
+    parts = words(name)
+    return (bool(parts) and parts[-1] in vocabulary.CODE) or _CODE_TEXT.search(_text(schema)) is not None
+
+
+def looks_like_identity(value: str) -> bool:
+    """Whether a value is itself an e-mail address, link, path or identifier, whatever its argument is called."""
+    return _IDENTITY_VALUE.fullmatch(value) is not None
+
+
+def names_moment(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether the values of an argument are dates or times of day."""
+    if schema.get("format") in vocabulary.MOMENT_FORMATS:
+        return True
+    parts = words(name)
+    if not parts or not vocabulary.NOT_MOMENT.isdisjoint(parts):
+        return False
+    return parts[-1] in vocabulary.MOMENT or _MOMENT_TEXT.search(_text(schema)) is not None
+
+
+def names_set(name: str, schema: Mapping[str, Any], siblings: Mapping[str, Any]) -> bool:
+    """Whether the order of an array's items cannot matter.
+
+    Told by ``uniqueItems``, by items chosen from an enumeration, or by a name that lists things; never
+    for numbers, for names that speak of order, or beside another array that it lines up with.
+    """
+    parts, items = words(name), schema.get("items")
+    if not vocabulary.ORDERED.isdisjoint(parts) or not isinstance(items, dict) or _PARALLEL.search(_text(schema)):
+        return False
+    if items.get("type") not in ("string", None) and "enum" not in items:
+        return False
+    if any(_lines_up(other, siblings[other]) for other in siblings if other != name):
+        return False
+    return schema.get("uniqueItems") is True or "enum" in items or (bool(parts) and parts[-1] in vocabulary.UNORDERED)
+
+
+def keeps_case(name: str) -> bool:
+    """Whether letter case is part of a value's meaning (mW and MW)."""
+    parts = words(name)
+    return bool(parts) and parts[-1] in vocabulary.CASED
+
+
+def _lines_up(name: str, schema: object) -> bool:
+    if not isinstance(schema, dict) or schema.get("type") != "array":
+        return False
+    parts: Sequence[str] = words(name)
+    return (bool(parts) and parts[-1] in vocabulary.PARALLEL) or _PARALLEL.search(_text(schema)) is not None
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    text = schema.get("description")
+    return text[:2_000] if isinstance(text, str) else ""

@@ -1,0 +1,77 @@
+"""Defaults that a tool's author states in an argument's description."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+_STATEMENT = re.compile(
+    r"\bdefaults?(?:\s+values?)?(?:\s+is|\s+are|\s+to|\s*[:=])\s*"
+    r"(?:set\s+to\s+|to\s+|an?\s+|the\s+|string\s+|value\s+)*"
+    r"(?P<value>'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\[\]]*\]|\{[^{}]*\}|[^\s,;()]+(?:\s+[^\s,;().]+){0,5})"
+    r"(?P<rest>[^.;\n]*)"
+    r"|\bdefault\s+(?P<plain>'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\d.,eE+-]*|empty\s+(?:array|list|string|object)|true\b|false\b)"
+    r"|\bwith\s+(?P<as>'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s,;().]+)\s+as\s+(?:the\s+)?default\b"
+    r"|(?P<by>'[^']*'|\"[^\"]*\"|`[^`]*`|\b[^\s,;().]+)\s+by\s+default\b",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"\b(?:unless|otherwise|depending|depends|except|when|whenever|for|if)\b(?!\s+(?:\w+\s+){0,3}"
+    r"(?:not|omitted|unspecified|missing|empty|none|absent|left)\b)",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
+_REMARK = re.compile(r"\s+(?:if|when|where|which|meaning|and)\b", re.IGNORECASE)
+_NOTHING = frozenset(("none", "null", "nil", "unset"))
+_LONGEST = 2_000
+_WORDS = 3
+_EMPTY: dict[str, Any] = {"array": [], "list": [], "object": {}, "dictionary": {}, "dict": {}, "string": ""}
+
+
+class NotStated:
+    """There is no plain statement."""
+
+
+NOT_STATED = NotStated()
+
+
+def stated_default(description: str, kind: str) -> Any:
+    """The one value that a description plainly calls the default of an argument of this JSON type.
+
+    ``NOT_STATED`` where there is none, where two statements disagree, and where a condition hangs on it.
+    """
+    if "efault" not in description[:_LONGEST] and "EFAULT" not in description[:_LONGEST]:
+        return NOT_STATED
+    quoted: list[Any] = []
+    plain: list[Any] = []
+    for match in _STATEMENT.finditer(description[:_LONGEST]):
+        text = (match["value"] or match["plain"] or match["as"] or match["by"]).strip()
+        in_quotes = text[0] in "'\"`"
+        if _CONDITION.search((match["rest"] or "") if in_quotes else f"{text}{match['rest'] or ''}"):
+            return NOT_STATED
+        value = _value(text[1:-1] if in_quotes else _REMARK.split(text)[0].rstrip("."), kind)
+        if value is not NOT_STATED and (in_quotes or str(value).casefold() not in _NOTHING):
+            (quoted if in_quotes else plain).append(value)
+    for found in (quoted, plain):
+        if found:
+            return found[0] if all(value == found[0] for value in found) else NOT_STATED
+    return NOT_STATED
+
+
+def _value(text: str, kind: str) -> Any:
+    word = text.strip().casefold()
+    if word.startswith("empty"):
+        return _EMPTY.get(word.removeprefix("empty").strip(), _EMPTY.get(kind, NOT_STATED))
+    if kind in ("integer", "number"):
+        match = _NUMBER.match({"zero": "0", "one": "1"}.get(word, word))
+        return match[0].rstrip(",") if match and match[0] else NOT_STATED
+    if kind == "boolean":
+        first = word.partition(" ")[0]
+        return first == "true" if first in ("true", "false") else NOT_STATED
+    if kind in ("array", "object"):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return NOT_STATED
+    return text if len(text.split()) <= _WORDS and not word.startswith("not ") else NOT_STATED

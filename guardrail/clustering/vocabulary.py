@@ -1,0 +1,158 @@
+"""The words by which names of arguments and texts are understood: plain vocabulary, no values of any tool."""
+
+from __future__ import annotations
+
+
+def _listed(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+IDENTITY = _listed(
+    "id ids uuid guid identifier identifiers email emails mail path paths file files filename filenames filepath",
+    "directory dir folder url urls uri link href account accounts iban bic recipient recipients receiver receivers",
+    "payee beneficiary sender token secret password username login user handle hash checksum digest sku isbn phone",
+    "telephone fax mobile ssn passport code codes serial host hostname ip domain port branch commit sha ref bucket",
+    "table database db schema collection queue topic_arn arn namespace repo repository cc bcc wallet cursor",
+)
+
+NAMED = _listed(
+    "account user recipient receiver payee beneficiary file host domain table column branch bucket database repo",
+    "repository",
+)
+
+NUMBERED = _listed(
+    "number num no nr",
+)
+
+ADDRESS_OF = _listed(
+    "email mail wallet ip mac from to",
+)
+
+CODE = _listed(
+    "command cmd commands script sql code expression expressions function formula equation regex regexp pattern",
+    "template json xml html yaml css source snippet cron selector xpath jsonpath args argv",
+)
+
+IDENTITY_FORMATS = _listed(
+    "email idn-email uri uri-reference iri url uuid hostname idn-hostname ipv4 ipv6 json-pointer regex",
+)
+
+MOMENT = _listed(
+    "date datetime time timestamp deadline day when",
+)
+
+NOT_MOMENT = _listed(
+    "duration zone timezone interval period format unit type range limit count",
+)
+
+MOMENT_FORMATS = _listed(
+    "date time date-time",
+)
+
+ORDERED = _listed(
+    "order ordered sort sorted sorting sequence step steps path route stop stops waypoints coordinate coordinates",
+    "interval range vector matrix progression rank ranking ranked priority priorities history series stack queue",
+    "args argv commands messages timeline points legs elements values",
+)
+
+UNORDERED = _listed(
+    "ingredients items products preferences features facilities amenities categories tags labels topics keywords",
+    "services filters options types genres interests skills symptoms requirements restrictions allergies attendees",
+    "participants members recipients permissions roles languages countries metrics information cc bcc emails",
+    "invitees guests users allergens toppings brands colors colours hobbies diets cuisines",
+)
+
+PARALLEL = _listed(
+    "quantities amounts prices weights counts sizes scores units doses values",
+)
+
+CASED = _listed(
+    "unit units",
+)
+
+CHANGING = _listed(
+    "update set edit patch modify change replace upsert rename put write",
+)
+
+NEGATION = _listed(
+    "no not never none nobody nothing neither nor without cannot cant dont doesnt didnt isnt wasnt arent werent",
+    "wont wouldnt shouldnt couldnt mustnt except exclude excluding unless stop avoid refuse",
+)
+
+DIRECTED = _listed(
+    "from to into onto before after than by versus vs over under against for with",
+)
+
+OPPOSITES = tuple(
+    frozenset(pair.split())
+    for pair in (
+        "on off",
+        "in out",
+        "up down",
+        "open close",
+        "opened closed",
+        "start stop",
+        "start end",
+        "before after",
+        "buy sell",
+        "add remove",
+        "add delete",
+        "create delete",
+        "include exclude",
+        "accept reject",
+        "approve reject",
+        "approve deny",
+        "allow deny",
+        "allow block",
+        "lock unlock",
+        "enable disable",
+        "increase decrease",
+        "raise lower",
+        "import export",
+        "send receive",
+        "lend borrow",
+        "credit debit",
+        "deposit withdraw",
+        "first last",
+        "left right",
+        "min max",
+        "minimum maximum",
+        "more less",
+        "high low",
+        "hot cold",
+        "above below",
+        "over under",
+        "oldest newest",
+        "arrival departure",
+        "arrive depart",
+        "morning evening",
+        "north south",
+        "east west",
+        "male female",
+        "public private",
+        "ascending descending",
+    )
+)
+
+WEEKDAYS = {
+    form: day
+    for day, forms in enumerate(
+        (
+            "monday mon",
+            "tuesday tue tues",
+            "wednesday wed",
+            "thursday thu thur thurs",
+            "friday fri",
+            "saturday",  # "sat" and "sun" are words of their own
+            "sunday",
+        )
+    )
+    for form in forms.split()
+}
+COUNTS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+}
+RELATIVE = _listed("today tomorrow yesterday tonight noon midnight next previous")
