@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -85,7 +86,7 @@ def _check_operand(operator: str, operand: object, path: str) -> None:
             raise PolicyProblem(path, problem)
     wanted, fits = _OPERANDS.get(operator, ("a text, a number or a boolean", _scalar))
     if not fits(operand):
-        raise PolicyProblem(path, f"must be {wanted}, not {operand!r}")
+        raise PolicyProblem(path, f"must be {wanted}, not {reprlib.repr(operand)}")
 
 
 def _scalar(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def _build(data: object, source: Source) -> Policy:
     try:
         file = PolicyFile.model_validate(dict(data))
     except ValidationError as error:
-        raise _complaint(error, source) from error
+        raise _complaint(error, data, source) from error
     try:
         return Policy(
             rules=tuple(_rule(part) for part in file.tools or ()),
@@ -140,18 +141,28 @@ _PARTS: Final[Sequence[tuple[tuple[str, ...], type[BaseModel]]]] = (
 """Which keys are known where, for suggestions."""
 
 
-def _complaint(error: ValidationError, source: Source) -> PolicyError:
+def _complaint(error: ValidationError, data: Mapping[str, Any], source: Source) -> PolicyError:
     """The first thing that pydantic found, in words; a misspelt key before the key that it then lacks."""
     found = error.errors(include_url=False)
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    location = first["loc"]
-    kind, context = first["type"], first.get("ctx", {})
-    if kind == "extra_forbidden":
-        return source.error(_path(location), _unknown_key(location))
-    if kind == "missing":
-        return source.error(_path(location[:-1]), f"has no '{location[-1]}'; add it")
-    text = str(context["error"]) if kind == "value_error" else f"{_plain(first['msg'])}, not {_kind(first['input'])}"
-    return source.error(_path(location), text)
+    place = _place(first["loc"], data)
+    if first["type"] == "extra_forbidden":
+        return source.error(_path(place), _unknown_key(place))
+    if first["type"] == "missing":
+        return source.error(_path(place), f"has no '{first['loc'][-1]}'; add it")
+    if first["type"] == "value_error":
+        return source.error(_path(place), str(first["ctx"]["error"]))
+    return source.error(_path(place), f"{_plain(first['msg'])}, not {_kind(first['input'])}")
+
+
+def _place(location: Sequence[int | str], data: Any) -> tuple[int | str, ...]:
+    """The parts of pydantic's location that are keys of the data; the others name its own types."""
+    place: list[int | str] = []
+    for part in location:
+        if (isinstance(data, Mapping) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            place.append(part)
+            data = data[part]  # type: ignore[index]  # a list takes the int, a mapping the key
+    return tuple(place)
 
 
 def _unknown_key(location: Sequence[int | str]) -> str:
@@ -184,7 +195,7 @@ def _kind(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else repr(value)
+    return "nothing" if value is None else reprlib.repr(value)
 
 
 def _path(location: Sequence[int | str]) -> str:

@@ -30,8 +30,8 @@ class _Loader(yaml.SafeLoader):
 for _name, _pattern, _first in (
     ("null", r"~|null|", ["~", "n", ""]),
     ("bool", r"true|false", list("tf")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", list("-+0123456789")),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,30})", list("-+0123456789")),
+    ("float", r"[-+]?(0|[1-9][0-9]{0,30})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", list("-+0123456789")),
 ):
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
 
@@ -59,7 +59,9 @@ def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = str(mark.line + 1) if mark else ""
-        raise PolicyProblem(line, f"is not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise PolicyProblem(
+            line, f"is not YAML: {getattr(error, 'problem', None) or str(error).splitlines()[0]}"
+        ) from error
     except RecursionError as error:
         raise PolicyProblem("", "is nested too deeply") from error
 
