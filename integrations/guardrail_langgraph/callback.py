@@ -156,15 +156,16 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         """The step's verdict, paid for once: kept in the checkpoint where there is one, and in the store."""
         if not call_id:
             raise ToolCallBlocked(f"Not executed: {name} was started without a planned call.")
+        thread_id, namespace = location(_configurable())
         if _configurable().get(_CHECKPOINTER):
-            data = task(self._assess, name="guardrail_assess")(call_id).result()
+            data = task(self._assess, name="guardrail_assess")(call_id, thread_id, namespace).result()
         else:
-            data = self._assess(call_id)
+            data = self._assess(call_id, thread_id, namespace)
         if data is None:
             raise ToolCallBlocked(f"Not executed: the request that planned this call of {name} was not seen.")
         return codec.from_json(StepVerdict, data)
 
-    def _assess(self, call_id: str) -> dict[str, Any] | None:
+    def _assess(self, call_id: str, thread_id: str, namespace: str) -> dict[str, Any] | None:
         plan = self._wiring.capture.plan_of(call_id)
         if plan is None:
             return None
@@ -172,13 +173,12 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             lock = self._assessing.setdefault(plan.id or call_id, threading.Lock())
         try:
             with lock:
-                return self._assess_plan(plan)
+                return self._assess_plan(plan, thread_id, namespace)
         finally:
             with self._lock:
                 self._assessing.pop(plan.id or call_id, None)
 
-    def _assess_plan(self, plan: AIMessage) -> dict[str, Any]:
-        thread_id, namespace = location(_configurable())
+    def _assess_plan(self, plan: AIMessage, thread_id: str, namespace: str) -> dict[str, Any]:
         step = planning_step(
             plan,
             self._wiring.capture,
@@ -218,12 +218,13 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             name=verdict.call.name, args=verdict.call.arguments, id=verdict.call.id, type="tool_call"
         )
         try:
-            result = settle(call, answered, wiring.queue, begin=True, by="dispatch")
+            result = settle(call, answered, wiring.queue, by=reviewer)
+            if isinstance(result, ToolMessage):
+                raise ToolCallBlocked(str(result.content))
+            wiring.queue.begin(result.review.id, digest=result.review.digest, by="dispatch")
         except ReviewError as error:
             raise ToolCallBlocked(f"Not executed: {error}") from error
-        if isinstance(result, ToolMessage):
-            raise ToolCallBlocked(str(result.content))
-        self._running[run_id] = verdict.review_id
+        self._running[run_id] = result.review.id
 
 
 def _configurable() -> Mapping[str, Any]:

@@ -8,13 +8,15 @@ once and a verdict never flips.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
+from langchain_core.messages.tool import ToolCall as MessageToolCall
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
@@ -29,7 +31,7 @@ from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerd
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, unanswered
-from guardrail_langgraph.release import Answered, Released, release
+from guardrail_langgraph.release import Answered, Released, release, take
 from guardrail_langgraph.requests import watch
 from guardrail_langgraph.steps import location, planning_step
 from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
@@ -51,6 +53,7 @@ class _State(TypedDict, total=False):
     new_plan: AIMessage
     answers: list[ToolMessage]
     run: list[dict[str, Any]]
+    approvals: dict[str, str]
 
 
 class GuardrailNode(Runnable[Any, Any]):
@@ -136,12 +139,13 @@ class GuardrailNode(Runnable[Any, Any]):
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """Check the newest turn; a ``Command`` for a ``StateGraph``, a state update as ``post_model_hook``."""
         start = self._start(input)
-        return self._leave(self._graph.invoke(start, config) if start else None, config)
+        return self._leave(self._taken(self._graph.invoke(start, config), config) if start else None, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """As ``invoke``."""
         start = self._start(input)
-        return self._leave(await self._graph.ainvoke(start, config) if start else None, config)
+        done = await self._graph.ainvoke(start, config) if start else None
+        return self._leave(await asyncio.to_thread(self._taken, done, config) if done else None, config)
 
     def _messages(self, state: Any) -> list[AnyMessage]:
         if isinstance(state, list):
@@ -163,14 +167,24 @@ class GuardrailNode(Runnable[Any, Any]):
         calls = [call["id"] or "" for call in unanswered(plan, messages)]
         return {"plan": plan, "open": calls, "attempt": attempts(plan, messages)}
 
-    def _leave(self, done: Any, config: RunnableConfig | None) -> Any:
+    def _taken(self, done: _State, config: RunnableConfig | None) -> Released:
+        """What the inner graph released. Outside that graph, since a replay does not run a finished one again."""
+        released = Released(
+            plan=done["new_plan"],
+            answers=tuple(done["answers"]),
+            run=tuple(cast("list[MessageToolCall]", done["run"])),
+            approvals=done["approvals"],
+        )
+        return released if self._dispatches else take(released, self._wiring.queue, by=reviewer(config or {}))
+
+    def _leave(self, released: Released | None, config: RunnableConfig | None) -> Any:
         hook = ((config or {}).get("metadata") or {}).get("langgraph_node") == _HOOK
-        if done is None:
+        if released is None:
             return {} if hook else Command(goto=END)
-        update = {self._messages_key: [done["new_plan"], *done["answers"]]}
+        update = {self._messages_key: [released.plan, *released.answers]}
         if hook:
             return update
-        sends = [Send(self._tools_node, [{**call, "type": "tool_call"}]) for call in done["run"]]
+        sends = [Send(self._tools_node, [{**call, "type": "tool_call"}]) for call in released.run]
         return Command(update=update, goto=sends or self._agent_node)
 
     def _build(self) -> Any:
@@ -254,13 +268,13 @@ class GuardrailNode(Runnable[Any, Any]):
             answered,
             self._wiring.queue,
             attempt=state["attempt"],
-            begin=not self._dispatches,
             by=reviewer(config),
         )
         return {
             "new_plan": released.plan,
             "answers": list(released.answers),
             "run": [dict(call) for call in released.run],
+            "approvals": dict(released.approvals),
         }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 
 from guardrail.engine import feedback
+from guardrail.errors import ReviewError
 from guardrail.review import Queue
 from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.history import answer_message, with_calls
@@ -24,12 +25,24 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approved:
+    """A call that a human lets run, as it shall run, and the review whose single use is still to be taken."""
+
+    call: MessageToolCall
+    review: Review
+
+
+@dataclass(frozen=True, kw_only=True)
 class Released:
-    """The plan as it now stands, answers for calls that do not run, and the calls that do."""
+    """The plan as it now stands, answers for calls that do not run, and the calls that do.
+
+    ``approvals`` goes from call id to the review whose single use the call still has to take.
+    """
 
     plan: AIMessage
     answers: tuple[ToolMessage, ...]
     run: tuple[MessageToolCall, ...]
+    approvals: Mapping[str, str]
 
 
 def release(
@@ -40,15 +53,12 @@ def release(
     queue: Queue,
     *,
     attempt: int,
-    begin: bool,
     by: str,
 ) -> Released:
-    """Apply every verdict and decision.
-
-    ``begin`` takes the single use of an approval here; without it the dispatcher of the tools does.
-    """
+    """Apply every verdict and decision. The single use of an approval is taken later, nearer to the tool."""
     answers: list[ToolMessage] = []
     run: dict[str, MessageToolCall] = {}
+    approvals: dict[str, str] = {}
     for call in open_calls:
         verdict = step.verdict(call["id"] or "")
         if verdict is None:
@@ -58,21 +68,23 @@ def release(
         elif verdict.route is Route.EXECUTE:
             run[verdict.call.id] = call
         else:
-            result = settle(call, answered.get(verdict.call.id, ()), queue, begin=begin, by=by)
+            result = settle(call, answered.get(verdict.call.id, ()), queue, by=by)
             if isinstance(result, ToolMessage):
                 answers.append(result)
             else:
-                run[verdict.call.id] = result
+                run[verdict.call.id] = result.call
+                approvals[verdict.call.id] = result.review.id
     calls = [run.get(call["id"] or "", call) for call in plan.tool_calls]
     return Released(
-        plan=with_calls(plan, calls, record_id=step.record_id), answers=tuple(answers), run=tuple(run.values())
+        plan=with_calls(plan, calls, record_id=step.record_id),
+        answers=tuple(answers),
+        run=tuple(run.values()),
+        approvals=approvals,
     )
 
 
-def settle(
-    call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *, begin: bool, by: str
-) -> ToolMessage | MessageToolCall:
-    """Write the decision, take its single use, and say what the call becomes."""
+def settle(call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *, by: str) -> ToolMessage | Approved:
+    """Write the decision, and say what the call becomes."""
     if not answered:
         return answer_message(call, "Not executed: no human has decided on this call.", "refused")
     for earlier, later in pairwise(answered):
@@ -92,10 +104,26 @@ def settle(
         if review.state is ReviewState.DECIDED:
             queue.finish(review.id, by=by, note="not executed")
         return _refused(call, decision)
-    if begin:
-        queue.begin(review.id, digest=review.digest, by=by)
     arguments = decision.arguments if decision.arguments is not None else review.call.arguments
-    return {**call, "args": arguments}
+    return Approved(call={**call, "args": arguments}, review=review)
+
+
+def take(released: Released, queue: Queue, *, by: str) -> Released:
+    """Take the single use of every approval; a call whose approval was used before does not run."""
+    refused: dict[str, ToolMessage] = {}
+    for call in released.run:
+        review_id = released.approvals.get(call["id"] or "")
+        if review_id is None:
+            continue
+        try:
+            queue.begin(review_id, digest=queue.get(review_id).digest, by=by)
+        except ReviewError as error:
+            refused[call["id"] or ""] = answer_message(call, f"Not executed: {error}", "refused")
+    return replace(
+        released,
+        answers=(*released.answers, *refused.values()),
+        run=tuple(call for call in released.run if call["id"] not in refused),
+    )
 
 
 def _decide(answered: Answered, queue: Queue) -> Review:

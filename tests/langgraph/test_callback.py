@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from guardrail import open_store
 from guardrail_langgraph import GuardrailCallbackHandler
-from tests.langgraph.test_node import flipping, n_asked, reply_until_paid
+from tests.langgraph.test_node import flipping, n_asked, never_agreeing, reply_until_paid
 from tests.support.agents import (
     GO,
     Bank,
@@ -53,16 +53,12 @@ def test_doubtful_call_is_blocked_and_planned_again(bank: Bank) -> None:
 
 
 def test_the_retry_budget_ends_in_a_review(bank: Bank) -> None:
-    with OpenAIServer(agent_that_never_agrees) as server:
+    with OpenAIServer(never_agreeing) as server:
         store = open_store("memory://")
         result = callback_agent(server, bank, saver=MemorySaver(), store=store).invoke(GO, thread())
     assert [record.attempt for record in store.records()] == [1, 0]
     assert evidence(result)[0]["verdict"]["reason"] == "retries_spent"
     assert bank.run == []
-
-
-def agent_that_never_agrees(body: dict[str, Any], index: int) -> dict[str, Any]:
-    return call("pay", amount=10 if body.get("temperature") != 1.0 else 100 + index)
 
 
 @pytest.mark.parametrize("answer", ["approve", "reject"])

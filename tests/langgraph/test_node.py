@@ -21,6 +21,7 @@ from tests.support.agents import (
     approve,
     edit,
     evidence,
+    pending,
     policy,
     react_agent,
     reject,
@@ -46,6 +47,11 @@ def flipping(body: dict[str, Any], index: int) -> dict[str, Any]:
     return call("pay", amount=10 if index > 8 else 20 + index)
 
 
+def never_agreeing(body: dict[str, Any], index: int) -> dict[str, Any]:
+    """Every sample plans another amount."""
+    return call("pay", amount=10 if body.get("temperature") != 1.0 else 100 + index)
+
+
 def n_asked(server: OpenAIServer) -> int:
     return sum(body.get("n") or 1 for body in server.drawn)
 
@@ -61,10 +67,11 @@ def test_agreed_call_runs_without_a_human(build: Build, bank: Bank) -> None:
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_doubtful_call_is_planned_again_then_reviewed(build: Build, bank: Bank) -> None:
-    with OpenAIServer(agent(flipping)) as server:
+    with OpenAIServer(never_agreeing) as server:
         store = open_store("memory://")
         result = build(server, bank, saver=MemorySaver(), store=store).invoke(GO, thread())
     assert bank.run == []
+    assert evidence(result)[0]["verdict"]["reason"] == "retries_spent"
     first, second = store.records()[::-1]
     assert (first.verdict.route, first.attempt, second.attempt) == ("retry", 0, 1)
 
@@ -179,8 +186,11 @@ def test_parallel_calls_ask_one_question_each_and_confident_siblings_wait(build:
         graph = build(server, bank, saver=MemorySaver())
         result = graph.invoke(GO, thread())
         assert bank.run == []
-        assert [one["verdict"]["call"]["arguments"] for one in evidence(result)] == [{"account": "a1"}, {"account": "a2"}]
-        half = graph.invoke(Command(resume={result["__interrupt__"][1].id: approve()}), thread())
+        assert [one["verdict"]["call"]["arguments"] for one in evidence(result)] == [
+            {"account": "a1"},
+            {"account": "a2"},
+        ]
+        half = graph.invoke(Command(resume={pending(result)[1].id: approve()}), thread())
         assert bank.run == []
         assert len(half["__interrupt__"]) == 1
         graph.invoke(resume(half, reject()), thread())
@@ -209,8 +219,14 @@ ANSWERS = {
     "HITLResponse": (edit("wipe", account="a9"), [("wipe", {"account": "a9"})]),
     "bare decision": ({"type": "approve"}, [("wipe", {"account": "a1"})]),
     "bare rejection": ({"type": "reject", "message": "no"}, []),
-    "inbox accept": ([{"type": "accept", "args": {"action": "wipe", "args": {"account": "a1"}}}], [("wipe", {"account": "a1"})]),
-    "inbox edit": ([{"type": "edit", "args": {"action": "wipe", "args": {"account": "a9"}}}], [("wipe", {"account": "a9"})]),
+    "inbox accept": (
+        [{"type": "accept", "args": {"action": "wipe", "args": {"account": "a1"}}}],
+        [("wipe", {"account": "a1"})],
+    ),
+    "inbox edit": (
+        [{"type": "edit", "args": {"action": "wipe", "args": {"account": "a9"}}}],
+        [("wipe", {"account": "a9"})],
+    ),
     "inbox ignore": ([{"type": "ignore", "args": None}], []),
     "inbox response": ([{"type": "response", "args": "ask first"}], []),
     "respond": ({"decisions": [{"type": "respond", "message": "already done"}]}, []),
@@ -275,7 +291,9 @@ def test_values_that_a_form_turned_into_text_are_read_back(bank: Bank) -> None:
 def test_an_edit_that_meets_a_stricter_rule_is_reviewed_again(bank: Bank) -> None:
     with OpenAIServer(agent(flipping)) as server:
         store = open_store("memory://")
-        graph = state_graph(server, bank, saver=MemorySaver(), store=store, rules=policy(tiers={"high": {"max_retries": 0}}))
+        graph = state_graph(
+            server, bank, saver=MemorySaver(), store=store, rules=policy(tiers={"high": {"max_retries": 0}})
+        )
         result = graph.invoke(GO, thread())
         again = graph.invoke(resume(result, edit("pay", amount=900)), thread())
         assert bank.run == []

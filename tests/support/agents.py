@@ -10,7 +10,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, create_react_agent
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
 
 from guardrail import Policy
 from guardrail_langgraph import GuardrailCallbackHandler, GuardrailNode
@@ -73,9 +73,7 @@ def policy(**changes: Any) -> Policy:
 
 
 def chat_model(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
-    return ChatOpenAI(
-        model="m", api_key="x", base_url=server.url, **{"temperature": 0.0, "max_retries": 0, **settings}
-    )
+    return ChatOpenAI(model="m", api_key="x", base_url=server.url, **{"temperature": 0.0, "max_retries": 0, **settings})
 
 
 def state_graph(
@@ -177,8 +175,15 @@ def edit(name: str, **arguments: Any) -> dict[str, Any]:
 
 def resume(result: dict[str, Any], *answers: dict[str, Any]) -> Command[Any]:
     """Answer the pending interrupts of a result, in the order of the calls."""
-    interrupts = result["__interrupt__"]
-    return Command(resume={one.id: answer for one, answer in zip(interrupts, answers, strict=True)})
+    interrupts = zip(pending(result), answers, strict=True)
+    return Command(resume={one.id: answer for one, answer in interrupts})
+
+
+def pending(result: dict[str, Any]) -> list[Interrupt]:
+    """The interrupts in the order of the calls: LangGraph's own order of parallel ones is not stable."""
+    found: list[Interrupt] = result["__interrupt__"]
+    order = [call["id"] for call in planned_calls(result)]
+    return sorted(found, key=lambda one: order.index(one.value["guard"]["tool_call_id"]))
 
 
 def tool_messages(result: dict[str, Any]) -> list[ToolMessage]:
@@ -190,4 +195,4 @@ def planned_calls(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def evidence(result: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one.value["guard"] for one in result["__interrupt__"]]
+    return [one.value["guard"] for one in pending(result)]

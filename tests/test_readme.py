@@ -1,0 +1,88 @@
+"""The README's code runs, its commands exist, and its table says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from guardrail import Policy
+from guardrail.policy import TIER_DEFAULTS
+from guardrail.types import Tier, ToolSpec
+from tests.support.openai_server import OpenAIServer, agent, call
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_python_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with OpenAIServer(agent(call("pay", amount=10, to="ann"))) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "x")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        for number, block in enumerate(blocks("python")):
+            exec(compile(block, "README.md", "exec"), names)
+            graph = names.pop("agent", None) or names["app"]
+            run = {"messages": [("user", "pay ann 10")]}
+            result = graph.invoke(run, {"configurable": {"thread_id": f"t{number}"}})
+            assert [m.content for m in result["messages"] if m.type == "tool"] == ["paid 10 to ann"]
+        assert sum(body.get("n") or 1 for body in server.drawn) == 8 * len(blocks("python")) == 24
+
+
+def test_the_policy_loads_and_fits_tools() -> None:
+    (text,) = blocks("yaml")
+    policy = Policy.parse(yaml.safe_load(text))
+    pay = ToolSpec(
+        name="pay",
+        parameters={"properties": {"amount": {"type": "number"}, "memo": {}, "request_id": {}}, "type": "object"},
+    )
+    policy.check((pay, ToolSpec(name="search_web")))
+
+
+def test_the_two_lines_are_there_to_paste() -> None:
+    lines = blocks("sh")[0].splitlines()
+    assert [line.split(" && ")[1] for line in lines] == ["guardrail demo", "python -m pytest"]
+
+
+COMMANDS = sorted(
+    {
+        match[1].strip()
+        for block in [*blocks("sh")[1:2]]
+        for match in re.finditer(r"^guardrail ([a-z ]+?)(?= +[0-9a-f]{6}| +--| +#|$)", block, flags=re.MULTILINE)
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_exist(command: str) -> None:
+    from guardrail.cli.main import main
+
+    result = CliRunner().invoke(main, [*command.split(), "--help"])
+    assert result.exit_code == 0, result.output
+
+
+def test_commands_were_found() -> None:
+    assert {"log", "show", "resume", "reviews list"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("module", re.findall(r"python -m (tests\.benchmarks\.\w+)", README))
+def test_the_benchmarks_exist(module: str) -> None:
+    import importlib
+
+    assert callable(importlib.import_module(module).main)
+
+
+def test_the_table_of_tiers_is_true() -> None:
+    rows = {row[0].split(" ")[0]: row for row in re.findall(r"^\| (\w+[^|]*) \| ([^|]+) \| ([^|]+) \|", README, re.M)}
+    for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH):
+        settings = TIER_DEFAULTS[tier]
+        needed = round(settings.agreement * settings.samples)
+        assert f"{needed} of {settings.samples} agree" in rows[tier.value][2]
