@@ -69,11 +69,11 @@ def advance(
 def describe(review: Review) -> str:
     """Where a review stands, who brought it there and when, for people."""
     text = f"review {review.id[:12]} of {review.call.name} is {review.state.value}"
-    if review.history:
+    if review.history and review.state is not ReviewState.DECIDED:
         last = review.history[-1]
         text += f" since {last.at} (by {last.by})"
     if review.decision is not None:
-        text += f", decision: {review.decision.type.value} by {review.decision.by} at {review.decision.at}"
+        text += f" ({review.decision.type.value} by {review.decision.by} at {review.decision.at})"
     return text
 
 
