@@ -200,8 +200,8 @@ def _split(n: int, most: int | None) -> tuple[Ask, ...]:
 
 
 def _fewer(choices: int, failure: Failure) -> int:
-    # half as many while the endpoint complains about their number; one each where it does not say
-    return choices // 2 if _ABOUT_N.search(str(failure.error)) else 1
+    # half as many while an endpoint complains about their number; one each where it is about something else
+    return choices // 2 if failure.status is not None and _ABOUT_N.search(str(failure.error)) else 1
 
 
 def _least(a: int | None, b: int) -> int:

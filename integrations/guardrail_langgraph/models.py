@@ -18,7 +18,7 @@ RESAMPLE_TAG = "guardrail:resample"
 _TAGS = ["nostream", RESAMPLE_TAG]
 _SEEDS = ("seed", "random_seed")
 _TIMEOUTS = ("request_timeout", "timeout", "default_request_timeout")
-_NOT_REPLAYED = frozenset({"n", "temperature", "stream", "stream_options", "stream_usage", "logprobs_n", *_SEEDS})
+_NOT_REPLAYED = frozenset({"n", "stream", "stream_options", "stream_usage", *_SEEDS})
 _NESTED = ("model_kwargs", "extra_body", "options", "generation_config", "generation_kwargs")
 _NEARLY_GREEDY_TOP_P = 0.01
 
@@ -64,7 +64,7 @@ def own_copy(model: Runnable[Any, Any], *, temperature: float | None, timeout: f
     if "n" in fields:
         update["n"] = fields["n"].get_default()
     update |= {
-        name: without_randomness(value)
+        name: replayable(value, temperature)
         for name in _NESTED
         if isinstance(value := getattr(inner, name, None), Mapping) and name in fields
     }
@@ -78,24 +78,27 @@ def own_copy(model: Runnable[Any, Any], *, temperature: float | None, timeout: f
     return copy
 
 
-def without_randomness(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those in which a sample differs from the planning request."""
-    return {
-        name: without_randomness(value) if name in _NESTED and isinstance(value, Mapping) else value
+def replayable(settings: Mapping[str, Any], temperature: float | None) -> dict[str, Any]:
+    """The settings as a sample is drawn with: any temperature replaced, no seed, no stream, no number of choices."""
+    kept = {
+        name: replayable(value, temperature) if name in _NESTED and isinstance(value, Mapping) else value
         for name, value in settings.items()
         if name not in _NOT_REPLAYED
     }
+    return kept if temperature is None or "temperature" not in kept else {**kept, "temperature": temperature}
 
 
-def greedy_setting(settings: Mapping[str, Any]) -> str | None:
-    """The setting that makes every sample the same whatever the temperature, if there is one."""
+def greedy_setting(settings: Mapping[str, Any], temperature: float | None) -> str | None:
+    """The setting that makes every sample the same, if there is one."""
+    top_p = settings.get("top_p")
     if settings.get("top_k") == 1:
         return "top_k=1"
-    top_p = settings.get("top_p")
     if isinstance(top_p, int | float) and top_p <= _NEARLY_GREEDY_TOP_P:
         return f"top_p={top_p}"
+    if temperature is None and settings.get("temperature") == 0:
+        return "temperature=0"
     nested = (value for name in _NESTED if isinstance(value := settings.get(name), Mapping))
-    return next((found for value in nested if (found := greedy_setting(value))), None)
+    return next((found for value in nested if (found := greedy_setting(value, temperature))), None)
 
 
 def _clients(model: BaseChatModel, timeout: float) -> dict[str, Any]:

@@ -29,6 +29,7 @@ R = TypeVar("R", bound=Runnable[Any, Any])
 
 _UNSENT_KEYS = ("id", "response_metadata", "usage_metadata")
 _NOT_SETTINGS = frozenset({"_type", "model_name"})
+_ADDRESSES = ("openai_api_base", "base_url", "azure_endpoint", "anthropic_api_url", "endpoint", "endpoint_url")
 _REDACTED = "**REDACTED**"
 # Without the model there is nothing to tell its defaults from what the call set.
 _CALL_SETTINGS = (
@@ -92,7 +93,7 @@ class PlanCapture(BaseCallbackHandler):
 
     Put it among the callbacks of a run, or on a copy of the model with ``watch``. ``model`` is the chat
     model whose requests are caught: settings given with the call are told from its defaults by comparison.
-    A request that this model could not send again (another provider, redacted credentials) is not kept.
+    A request that this model could not send again (another provider or address, redacted credentials) is not kept.
     Thread-safe. Requests made by the guard itself are ignored.
     """
 
@@ -125,7 +126,7 @@ class PlanCapture(BaseCallbackHandler):
 
     def on_chat_model_start(
         self,
-        serialized: dict[str, Any],
+        serialized: dict[str, Any] | None,
         messages: list[list[BaseMessage]],
         *,
         run_id: UUID,
@@ -135,8 +136,8 @@ class PlanCapture(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Catch the request."""
-        del serialized, parent_run_id, metadata
-        if RESAMPLE_TAG in (tags or ()):
+        del parent_run_id, metadata
+        if RESAMPLE_TAG in (tags or ()) or (self._model is not None and _elsewhere(serialized, self._model)):
             return
         params = kwargs.get("invocation_params") or {}
         defaults = _baseline(self._model) if self._model is not None else {}
@@ -205,12 +206,15 @@ class _Plans:
     def __init__(self, size: int) -> None:
         self.lock = threading.RLock()
         self._size = size
-        self._plans: OrderedDict[str, CapturedPlan] = OrderedDict()
+        self._plans: OrderedDict[str, CapturedPlan | None] = OrderedDict()
 
     def keep(self, plan: CapturedPlan) -> None:
         key = plan.message.id or digest(plan.request.digest, [call.id for call in plan.planned.calls])
         with self.lock:
-            self._plans[key] = plan
+            known = self._plans.get(key, plan)
+            # an id that several requests gave tells nothing
+            one_request = known is not None and known.request.digest == plan.request.digest
+            self._plans[key] = plan if one_request else None
             self._plans.move_to_end(key)
             while len(self._plans) > self._size:
                 self._plans.popitem(last=False)
@@ -223,13 +227,20 @@ class _Plans:
 
     def of_calls(self, call_ids: frozenset[str]) -> CapturedPlan | None:
         with self.lock:
-            found = [plan for plan in self._plans.values() if call_ids <= {call.id for call in plan.planned.calls}]
-        # some servers number calls from 0 in every response: then an id tells nothing
+            found = [p for p in self._plans.values() if p and call_ids <= {call.id for call in p.planned.calls}]
+        # nor does a call id, where a server numbers calls from 0 in every response
         return found[-1] if len({plan.request.digest for plan in found}) == 1 else None
 
 
 def _baseline(model: BaseChatModel) -> dict[str, Any]:
     return model._get_invocation_params(stop=None)  # noqa: SLF001 - what on_chat_model_start is given, without the call
+
+
+def _elsewhere(serialized: Mapping[str, Any] | None, model: BaseChatModel) -> bool:
+    """Whether a model described so sends its requests to another address."""
+    own = model._serialized.get("kwargs", {})  # noqa: SLF001 - the same description of our model
+    other = (serialized or {}).get("kwargs", own)
+    return any(other.get(key) != own.get(key) for key in _ADDRESSES)
 
 
 def _settings(params: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from guardrail.errors import ConfigError, SamplingError
 from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect
 from guardrail.types import PlanningStep, SampleBatch
 from guardrail_langgraph.calls import Call, ChatCaller
-from guardrail_langgraph.models import greedy_setting, model_name, own_copy, without_randomness
+from guardrail_langgraph.models import greedy_setting, model_name, own_copy, replayable
 from guardrail_langgraph.requests import PlanningRequest
 
 _Rounds = Generator[tuple[Ask, ...], Sequence[Answer | Failure], SampleBatch]
@@ -28,7 +28,8 @@ class ChatModelSampler:
 
     Args:
         model: the chat model that plans, with or without bound tools. It is copied, never changed.
-        temperature: of the samples; None keeps the model's own.
+        temperature: of the samples; None keeps the planning request's. Reasoning models behind OpenAI's
+            Responses API take none and draw at their own.
         use_n: whether to ask for several samples in one request; None decides by the model.
         concurrency: requests at the same time.
         timeout: seconds for one request.
@@ -101,10 +102,10 @@ class ChatModelSampler:
                 "the request that planned this step is not known, so it cannot be sent again: "
                 "watch the model (guardrail_langgraph.watch) or add the guard's callback handler to the run"
             )
-        greedy = greedy_setting({**request.defaults, **request.settings})
+        greedy = greedy_setting({**request.defaults, **request.settings}, self._temperature)
         if greedy is not None:
             raise SamplingError(f"{greedy} makes all samples the same: plan with another setting to measure agreement")
-        settings = without_randomness(request.settings)
+        settings = replayable(request.settings, self._temperature)
         if self._temperature is not None and not self._has_temperature:
             settings["temperature"] = self._temperature
         call = Call(messages=request.messages, settings=settings)

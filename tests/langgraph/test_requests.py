@@ -224,6 +224,8 @@ def test_without_the_model_the_settings_of_the_call_are_known(server: OpenAIServ
 def test_requests_that_the_model_could_not_send_are_not_kept(server: OpenAIServer) -> None:
     capture = PlanCapture(chat(server, top_p=0.5))
     assert capture.lookup(chat(server).invoke(GO, {"callbacks": [capture]})) is None
+    other = PlanCapture(ChatOpenAI(model="m", api_key="x", base_url="http://localhost:1/v1", temperature=0.2, seed=3))
+    assert other.lookup(chat(server).invoke(GO, {"callbacks": [other]})) is None
     fake = FakeChat(script=lambda *_: ai(amount=1))
     assert capture.lookup(fake.invoke(GO, {"callbacks": [capture]})) is None
 
@@ -306,6 +308,17 @@ def test_call_ids_that_tell_several_requests_tell_none() -> None:
     ended(capture, ai(amount=2, id="call_0"), text="two")
     assert capture.plan_of("call_0") is None
     assert capture.lookup(ai(amount=2, id="call_0")) is None
+
+
+def test_message_ids_that_tell_several_requests_tell_none() -> None:
+    capture = PlanCapture()
+    message = ai(amount=1, id="call_0").model_copy(update={"id": "m0"})
+    for _ in range(2):
+        ended(capture, message, text="one")
+        assert capture.lookup(message) is not None
+    for text in ("two", "three"):
+        ended(capture, message, text=text)
+        assert capture.lookup(message) is None
 
 
 def test_messages_without_calls_and_unknown_ones_are_not_found() -> None:

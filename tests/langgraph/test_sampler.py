@@ -205,7 +205,13 @@ async def test_the_temperature_reaches_the_request(server: OpenAIServer, draw: D
 
 async def test_settings_of_the_call_do_not_bring_seed_or_temperature_back(server: OpenAIServer, draw: Draw) -> None:
     model = chat(server)
-    settings = {"seed": 5, "temperature": 0, "n": 9, "stream": False, "extra_body": {"seed": 1, "top_k": 4}}
+    settings = {
+        "seed": 5,
+        "temperature": 0,
+        "n": 9,
+        "stream": False,
+        "extra_body": {"seed": 1, "temperature": 0, "top_k": 4},
+    }
     step = PlanningStep(
         id="s", planned=Sample(), tools=(), request=PlanningRequest(messages=tuple(GO), settings=settings)
     )
@@ -350,6 +356,16 @@ async def test_answers_that_are_none_are_failures(server: OpenAIServer, draw: Dr
         await draw(ChatModelSampler(model, retries=0), step_for(model), 2)
 
 
+async def test_a_temperature_of_none_is_the_planning_requests(server: OpenAIServer, draw: Draw) -> None:
+    model = chat(server, temperature=0.4)
+    await draw(ChatModelSampler(model, temperature=None), step_for(model), 2)
+    assert [body["temperature"] for body in server.requests] == [0.4]
+    with pytest.raises(SamplingError, match="temperature=0"):
+        await draw(
+            ChatModelSampler(chat(server, temperature=0), temperature=None), step_for(chat(server, temperature=0)), 2
+        )
+
+
 async def test_a_step_whose_request_is_unknown_is_not_drawn(server: OpenAIServer, draw: Draw) -> None:
     step = PlanningStep(id="s", planned=Sample(), tools=())
     with pytest.raises(SamplingError, match="not known"):
@@ -372,6 +388,26 @@ async def test_models_without_n(draw: Draw, given: dict[str, Any]) -> None:
     assert sorted(amounts(batch)) == [0, 1, 2, 3]
     assert [(one["temperature"], one["seed"], one.get("n")) for one in model.log] == [(1.0, None, None)] * 4
     assert batch.usage == Usage(requests=4, seconds=batch.usage.seconds)
+
+
+async def test_a_model_that_gives_one_message_for_any_n(draw: Draw) -> None:
+    model = FakeChat(script=lambda _messages, index, _settings: ai(amount=index))
+    sampler = ChatModelSampler(model, use_n=True)
+    assert sorted(amounts(await draw(sampler, step_for(model), 3))) == [0, 1, 2]
+    assert [one.get("n") for one in model.log] == [3, None, None]
+
+
+async def test_a_model_that_knows_no_n(draw: Draw) -> None:
+    def script(_messages: Any, index: int, settings: dict[str, Any]) -> Any:
+        if "n" in settings:
+            raise TypeError("unexpected keyword argument 'n'")
+        return ai(amount=index)
+
+    model = FakeChat(script=script)
+    sampler = ChatModelSampler(model, use_n=True)
+    for _ in range(2):
+        assert statuses(await draw(sampler, step_for(model), 4)) == ["ok"] * 4
+    assert [one.get("n") for one in model.log] == [4] + [None] * 8
 
 
 async def test_a_model_that_hangs_is_left(draw: Draw) -> None:
