@@ -219,6 +219,7 @@ def _cost_line(step: StepVerdict) -> str:
         "unknown" if count is None else f"{count:,}" for count in (usage.prompt_tokens, usage.completion_tokens)
     )
     return (
-        f"{usage.requests} request{'s' if usage.requests != 1 else ''}, {prompt} prompt tokens, {completion} completion tokens, "
+        f"{usage.requests} request{'s' if usage.requests != 1 else ''}, {prompt} prompt tokens, "
+        f"{completion} completion tokens, "
         f"{usage.seconds:.2f} s sampling, {step.seconds:.2f} s in all"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
@@ -22,7 +22,7 @@ from guardrail.types import (
 )
 
 ID = 12
-"""Characters of an id that are shown."""
+"""Characters of an id that are shown in lists."""
 LINE = 60
 _ROUTES = {Route.EXECUTE: "green", Route.RETRY: "yellow", Route.REVIEW: "magenta"}
 
@@ -47,58 +47,56 @@ def call_text(call: ToolCall, *, limit: int | None = LINE) -> Text:
 
 
 def call_block(call: ToolCall, *, full: bool) -> RenderableType:
-    """A call with a line for each argument, and what a reader should beware of."""
-    lines = [Text.assemble("tool  ", shown(call.name, limit=None, style="bold"))]
-    lines += [
-        Text.assemble(
-            "  ", shown(name, limit=None if full else LONG), " = ", shown_value(value, limit=None if full else LONG)
-        )
-        for name, value in call.arguments.items()
-    ]
-    if not call.arguments:
-        lines.append(Text("  without arguments"))
-    lines += [
-        Text.assemble(("  warning: ", "bold red"), f"this call {warning}")
-        for warning in warnings([call.name, call.arguments])
-    ]
-    return Group(*lines)
+    """A call with a row for each argument, and what a reader should beware of.
+
+    Values stand in a column of their own, so that a long one cannot continue as what looks like the next row.
+    """
+    limit = None if full else LONG
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(overflow="fold", max_width=40)
+    grid.add_column(overflow="fold")
+    for name, value in call.arguments.items():
+        grid.add_row(Text.assemble("  ", shown(name, limit=limit)), shown_value(value, limit=limit))
+    return Group(
+        Text.assemble(shown(call.name, limit=None, style="bold"), "" if call.arguments else "  without arguments"),
+        grid,
+        *(
+            Text.assemble(("  warning: ", "bold red"), f"this call {warning}")
+            for warning in warnings([call.name, call.arguments])
+        ),
+    )
 
 
 def records_table(records: Sequence[tuple[Record, Sequence[Review]]]) -> Table:
-    """A row a record: what was planned and what the guard made of it."""
-    table = _table("id", "time (UTC)", "model", "planned calls", "route", "agree", "entropy", "cost", "reviews")
+    """A row a record: what was planned, what the guard made of each call, and what that cost."""
+    table = _table("record, time (UTC)", "planned calls", "model, cost")
     for record, reviews in records:
-        verdicts = record.verdict.verdicts
+        calls = [
+            _stacked(call_text(verdict.call, limit=24), _verdict_line(verdict, reviews))
+            for verdict in record.verdict.verdicts
+        ]
         table.add_row(
-            shown(record.id, limit=None)[:ID],
-            time_text(record.at),
-            shown(record.model, limit=30),
-            _stacked(call_text(verdict.call, limit=24) for verdict in verdicts),
-            _stacked(route_text(verdict.route) for verdict in verdicts),
-            _stacked(Text(_agreement(verdict)) for verdict in verdicts),
-            _stacked(Text(_entropy(verdict)) for verdict in verdicts),
-            Text(_cost(record.verdict)),
-            _stacked(Text(f"{review.state.value} {review.id[:ID]}") for review in reviews),
+            _stacked(short_id(record.id), time_text(record.at)),
+            _stacked(*calls),
+            _stacked(shown(record.model, limit=24), Text(_cost(record.verdict), "dim")),
         )
     return table
 
 
 def reviews_table(reviews: Sequence[Review]) -> Table:
-    """A row a review."""
-    table = _table("id", "time (UTC)", "state", "tier", "call", "why")
+    """A row a review: where it stands, what would run, and why a human is asked."""
+    table = _table("review, time (UTC)", "state", "call, why it is asked")
     for review in reviews:
         table.add_row(
-            shown(review.id, limit=None)[:ID],
-            time_text(review.at),
-            Text(review.state.value),
-            Text(review.tier.value),
-            call_text(review.call),
-            shown(review.why, limit=120),
+            _stacked(short_id(review.id), time_text(review.at)),
+            _stacked(Text(review.state.value, "bold"), Text(f"{review.tier.value} stakes", "dim")),
+            _stacked(call_text(review.call), shown(review.why, limit=160, style="dim")),
         )
     return table
 
 
 def facts(*facts: tuple[str, Text], indent: int = 2) -> Table:
+    """Names and values in two columns."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -107,38 +105,51 @@ def facts(*facts: tuple[str, Text], indent: int = 2) -> Table:
     return grid
 
 
-def _table(*headers: str) -> Table:
-    table = Table(show_edge=False, header_style="bold", pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold", no_wrap=header in ("id", "time (UTC)", "route", "agree"))
-    return table
-
-
-def _stacked(lines: Iterable[Text]) -> Text:
-    return Text("\n").join(lines)
-
-
 def route_text(route: Route) -> Text:
+    """A route in its colour."""
     return Text(route.value, f"bold {_ROUTES[route]}")
 
 
-def _agreement(verdict: Verdict) -> str:
+def short_id(identity: str) -> Text:
+    """As much of an id as people need to type."""
+    return shown(identity[:ID])
+
+
+def time_text(at: str) -> Text:
+    """A time in UTC, to the second."""
+    try:
+        moment = datetime.fromisoformat(at)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return shown(at, limit=32)
+    return Text(moment.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 1, 0))
+    for header in headers:
+        table.add_column(header, overflow="fold", no_wrap=header.endswith("(UTC)"))
+    return table
+
+
+def _stacked(*lines: Text) -> Text:
+    return Text("\n").join(lines)
+
+
+def _verdict_line(verdict: Verdict, reviews: Sequence[Review]) -> Text:
+    line = Text.assemble("  ", route_text(verdict.route))
     valid = verdict.agreeing + verdict.disagreeing
-    return f"{verdict.agreeing}/{valid}" if valid else "-"
-
-
-def _entropy(verdict: Verdict) -> str:
-    signal = verdict.signal("semantic_entropy")
-    return "-" if signal is None or signal.value is None else f"{signal.value:.2f}"
+    if valid:
+        line.append(f"  agreement {verdict.agreeing}/{valid}")
+    entropy = verdict.signal("semantic_entropy")
+    if entropy is not None and entropy.value is not None:
+        line.append(f"  entropy {entropy.value:.2f}")
+    for review in reviews:
+        if review.call.id == verdict.call.id:
+            line.append_text(Text.assemble(f"  {review.state.value} ", short_id(review.id)))
+    return line
 
 
 def _cost(step: StepVerdict) -> str:
     tokens = [count for count in (step.usage.prompt_tokens, step.usage.completion_tokens) if count is not None]
-    return f"{sum(tokens) if tokens else '?'} tok {step.seconds:.1f} s"
-
-
-def time_text(at: str) -> Text:
-    try:
-        return Text(datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
-    except (ValueError, OverflowError):
-        return shown(at, limit=32)
+    return f"{sum(tokens) if tokens else '?'} tokens, {step.seconds:.1f} s"

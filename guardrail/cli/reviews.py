@@ -120,18 +120,18 @@ def respond(identity: str, message: str, by: str | None) -> None:
 @reviews.command()
 @click.argument("identity", metavar="ID")
 @click.option(
-    "--ran/--unknown", default=None, required=True, help="What you found: it took effect, or nobody can tell."
+    "--outcome", type=click.Choice(["ran", "unknown"]), required=True, help="It took effect, or nobody can tell."
 )
 @click.option("--note", default="", help="How you know.")
 @by_option
 @store_option
-def resolve(identity: str, note: str, by: str | None, *, ran: bool) -> None:
+def resolve(identity: str, outcome: str, note: str, by: str | None) -> None:
     """Close a review that a crash left executing, after looking whether the call took effect."""
     name = reviewer(by)
     with opened_store() as store:
         queue = Queue(store)
         review = queue.get(identity)
-        _tell((queue.finish if ran else queue.unknown)(review.id, by=name, note=note))
+        _tell((queue.finish if outcome == "ran" else queue.unknown)(review.id, by=name, note=note))
 
 
 def _print_review(store: Store, review: Review, *, full: bool) -> None:
@@ -158,7 +158,7 @@ def _tell(review: Review) -> None:
         said = f"{DECIDED[review.decision.type]} by {plain(review.decision.by)}"
     if review.state is not ReviewState.DECIDED:
         said += f"{', ' if said else ''}{review.state.value}"
-    render.console().print(Text.assemble(f"{said}: ", render.call_text(call), f"  [{plain(review.id)[: render.ID]}]"))
+    render.console().print(Text.assemble(f"{said}: ", render.call_text(call), "  [", render.short_id(review.id), "]"))
 
 
 def _read_arguments(given: str) -> dict[str, Any]:
