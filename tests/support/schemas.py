@@ -1,0 +1,34 @@
+"""The published JSON Schemas; ``python -m tests.support.schemas`` writes them anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import guardrail
+from guardrail import codec
+from guardrail.policy import policy_schema
+from guardrail.types import RECORD_VERSION, Record
+
+FOLDER = Path(guardrail.__file__).parent / "schemas"
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """File name to schema, as the code has it now."""
+    record = f"record.v{RECORD_VERSION}.json"
+    schema = codec.json_schema(Record)
+    return {
+        "policy.v1.json": policy_schema(),
+        record: {"$schema": schema.pop("$schema"), "$id": record, **schema},
+    }
+
+
+def text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in published().items():
+        (FOLDER / name).write_text(text(schema), encoding="utf-8")
