@@ -159,16 +159,21 @@ def _gather(
         )
         pairs = tuple(pair for pair in comparison.pairs if pair not in evidence.same)
         if pairs:
-            judged = yield Judge(pairs=pairs)
-            if isinstance(judged, SampleBatch | MeasurementError) or len(judged) != len(pairs):
-                evidence.failure = Reason.ENTAILMENT_FAILED
-            else:
-                evidence.same.update((pair, same is True) for pair, same in zip(pairs, judged, strict=True))
+            judged = _judged(pairs, (yield Judge(pairs=pairs)))
+            evidence.same.update(judged)
+            evidence.failure = evidence.failure if judged else Reason.ENTAILMENT_FAILED
         meaning = comparison.resolve(evidence.same)
         evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
         if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
             evidence.curtailed = True
             return
+
+
+def _judged(pairs: tuple[TextPair, ...], answer: object) -> dict[TextPair, bool]:
+    """Which pairs mean the same: only a plain True does. Nothing where the judge did not answer for each."""
+    if not isinstance(answer, Sequence) or len(answer) != len(pairs):
+        return {}
+    return {pair: same is True for pair, same in zip(pairs, answer, strict=True)}
 
 
 def _comparators(plans: Sequence[_Plan]) -> dict[str, dict[str, str]]:

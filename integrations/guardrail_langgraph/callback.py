@@ -158,7 +158,8 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             raise ToolCallBlocked(f"Not executed: {name} was started without a planned call.")
         thread_id, namespace = location(_configurable())
         if _configurable().get(_CHECKPOINTER):
-            data = task(self._assess, name="guardrail_assess")(call_id, thread_id, namespace).result()
+            assess: Any = task(name="guardrail_assess")
+            data = assess(self._assess)(call_id, thread_id, namespace).result()
         else:
             data = self._assess(call_id, thread_id, namespace)
         if data is None:

@@ -56,6 +56,13 @@ class _State(TypedDict, total=False):
     approvals: dict[str, str]
 
 
+class _Asked(TypedDict):
+    """What one gate is sent."""
+
+    verdict: dict[str, Any]
+    record_id: str
+
+
 class GuardrailNode(Runnable[Any, Any]):
     """Checks every tool call of the newest model turn, then sends it on, back, or before a human.
 
@@ -188,7 +195,7 @@ class GuardrailNode(Runnable[Any, Any]):
         return Command(update=update, goto=sends or self._agent_node)
 
     def _build(self) -> Any:
-        graph = StateGraph(_State)
+        graph: Any = StateGraph(_State)
         graph.add_node("assess", RunnableLambda(self._assess, afunc=self._aassess))
         graph.add_node("gate", self._gate)
         graph.add_node("release", self._release, defer=True)
@@ -243,9 +250,9 @@ class GuardrailNode(Runnable[Any, Any]):
         if step.route is not Route.REVIEW:
             return "release"
         waiting = [one for one in step.verdicts if one.route is Route.REVIEW]
-        return [Send("gate", {"verdict": codec.to_json(one), "record_id": step.record_id}) for one in waiting]
+        return [Send("gate", _Asked(verdict=codec.to_json(one), record_id=step.record_id)) for one in waiting]
 
-    def _gate(self, asked: dict[str, Any], config: RunnableConfig) -> _State:
+    def _gate(self, asked: _Asked, config: RunnableConfig) -> _State:
         verdict = codec.from_json(Verdict, asked["verdict"])
         wiring = self._wiring
         answered = ask(

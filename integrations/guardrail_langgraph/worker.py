@@ -114,7 +114,7 @@ async def opened(spec: str) -> AsyncIterator[Any]:
     """
     found = _load(spec)
     if not hasattr(found, "get_state") and callable(found):
-        found = found()
+        found = _called(found, spec)
     if inspect.isawaitable(found):
         found = await found
     if isinstance(found, AbstractAsyncContextManager):
@@ -125,6 +125,16 @@ async def opened(spec: str) -> AsyncIterator[Any]:
             yield _checked(graph, spec)
     else:
         yield _checked(found, spec)
+
+
+def _called(factory: Callable[..., Any], spec: str) -> Any:
+    try:
+        inspect.signature(factory).bind()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{spec} is not a compiled graph, and cannot be called without arguments ({error})."
+        ) from None
+    return factory()
 
 
 def _load(spec: str) -> Any:
@@ -163,8 +173,11 @@ def _checked(graph: Any, spec: str) -> Any:
 @click.pass_context
 def resume(context: click.Context, spec: str, every: float, *, watch: bool) -> None:
     """Resume the threads whose reviews are decided."""
-    queue = Queue(open_store(context.obj["store"]))
-    asyncio.run(_resume_all(spec, queue, every if watch else None))
+    store = open_store(context.obj["store"])
+    try:
+        asyncio.run(_resume_all(spec, Queue(store), every if watch else None))
+    finally:
+        store.close()
 
 
 async def _resume_all(spec: str, queue: Queue, every: float | None) -> None:

@@ -1,0 +1,5 @@
+"""``python -m guardrail``."""
+
+from guardrail.cli.main import main
+
+main(prog_name="guardrail")

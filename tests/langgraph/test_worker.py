@@ -1,0 +1,194 @@
+"""Three processes: one is interrupted, one decides, one resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import MemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from guardrail import Queue, open_store
+from guardrail.errors import ConfigError
+from guardrail.types import ReviewState
+from guardrail_langgraph.worker import opened, resume_decided
+from tests.support.agents import GO, Bank, evidence, state_graph, thread
+from tests.support.openai_server import OpenAIServer, agent, call, say
+
+APP = '''
+import json, os, sqlite3, sys
+from contextlib import contextmanager
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from guardrail import Policy
+from guardrail_langgraph import GuardrailNode
+
+@tool
+def wipe(account: str) -> str:
+    """Delete an account."""
+    with open("ran.jsonl", "a") as ran:
+        ran.write(json.dumps({"account": account, "process": os.getpid()}) + "\\n")
+    return "gone"
+
+@contextmanager
+def app():
+    model = ChatOpenAI(model="m", api_key="x", base_url=os.environ["SERVER"], temperature=0.0)
+    policy = Policy.parse({"tools": [{"match": "wipe", "tier": "critical"}]})
+    guard = GuardrailNode(model, tools=[wipe], policy=policy, store="sqlite:///guardrail.db")
+    planner = guard.watch(model).bind_tools([wipe])
+    graph = StateGraph(MessagesState)
+    graph.add_node("agent", lambda state: {"messages": [planner.invoke(state["messages"])]})
+    graph.add_node("guard", guard)
+    graph.add_node("tools", guard.tool_node())
+    graph.add_edge(START, "agent")
+    graph.add_edge("agent", "guard")
+    graph.add_edge("tools", "agent")
+    with SqliteSaver.from_conn_string("checkpoints.db") as saver:
+        yield graph.compile(checkpointer=saver)
+
+if __name__ == "__main__":
+    with app() as graph:
+        graph.invoke({"messages": [("user", "go")]}, {"configurable": {"thread_id": "t1"}})
+'''
+
+
+class World:
+    """A folder with an agent, and commands run in it as processes of their own."""
+
+    def __init__(self, folder: Path, server: OpenAIServer) -> None:
+        self.folder, self.server = folder, server
+        (folder / "app.py").write_text(APP)
+
+    def run(self, *command: str, code: int = 0) -> str:
+        result = subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env={**os.environ, "SERVER": self.server.url, "GUARDRAIL_STORE": "sqlite:///guardrail.db"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def guardrail(self, *arguments: str, code: int = 0) -> str:
+        return self.run("-m", "guardrail", *arguments, code=code)
+
+    @property
+    def ran(self) -> list[dict[str, Any]]:
+        path = self.folder / "ran.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def asked(self) -> int:
+        return sum(body.get("n") or 1 for body in self.server.drawn)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        yield World(tmp_path, server)
+
+
+@pytest.mark.parametrize("decision", ["approve", "edit", "reject"])
+def test_a_review_decided_in_the_terminal_is_carried_out_by_the_worker(world: World, decision: str) -> None:
+    world.run("app.py")
+    (review,) = json.loads(world.guardrail("reviews", "list", "--json"))
+    assert (world.ran, world.asked) == ([], 8)
+    more = {"approve": ["--yes"], "edit": ["--args", '{"account": "a2"}'], "reject": ["--message", "no"]}[decision]
+    world.guardrail("reviews", decision, review["id"], *more, "--by", "ada")
+    assert world.ran == []
+    assert f"resumed {review['id'][:12]}" in world.guardrail("resume", "--graph", "app.py:app")
+    accounts = {"approve": ["a1"], "edit": ["a2"], "reject": []}[decision]
+    assert [run["account"] for run in world.ran] == accounts
+    world.guardrail("resume", "--graph", "app.py:app")
+    assert [run["account"] for run in world.ran] == accounts
+    assert world.asked == 8
+    (review,) = json.loads(world.guardrail("reviews", "list", "--all", "--json"))
+    assert (review["state"], review["decision"]["by"]) == ("done", "ada")
+
+
+async def test_a_graph_with_an_asynchronous_checkpointer_is_resumed_too(tmp_path: Path) -> None:
+    bank, store = Bank(), open_store("memory://")
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        async with AsyncSqliteSaver.from_conn_string(f"{tmp_path}/c.db") as saver:
+            graph = state_graph(server, bank, saver=saver, store=store)
+            result = await graph.ainvoke(GO, thread())
+            queue = Queue(store)
+            queue.approve(evidence(result)[0]["review_id"], by="ada")
+            assert [one.outcome for one in await resume_decided(graph, queue)] == ["resumed"]
+    assert bank.run == [("wipe", {"account": "a1"})]
+
+
+async def test_a_decision_that_no_thread_waits_for_is_superseded_after_a_grace() -> None:
+    bank, store = Bank(), open_store("memory://")
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = state_graph(server, bank, saver=MemorySaver(), store=store)
+        result = graph.invoke(GO, thread())
+        queue = Queue(store)
+        queue.approve(evidence(result)[0]["review_id"], by="ada")
+        other = state_graph(server, bank, saver=MemorySaver(), store=store)
+        assert [one.outcome for one in await resume_decided(other, queue)] == ["waiting"]
+        later = lambda: datetime.now(UTC) + timedelta(minutes=5)
+        assert [one.outcome for one in await resume_decided(other, queue, now=later)] == ["superseded"]
+        assert await resume_decided(graph, queue, now=later) == []
+    assert bank.run == []
+
+
+async def test_the_worker_waits_for_siblings_that_are_not_decided(tmp_path: Path) -> None:
+    bank, store = Bank(), open_store("memory://")
+
+    def plan(body: dict[str, Any], index: int) -> dict[str, Any]:
+        from tests.support.openai_server import calls
+
+        return calls(("wipe", {"account": "a1"}), ("wipe", {"account": "a2"}))
+
+    with OpenAIServer(agent(plan)) as server:
+        graph = state_graph(server, bank, saver=MemorySaver(), store=store)
+        first, second = (one["review_id"] for one in evidence(graph.invoke(GO, thread())))
+        queue = Queue(store)
+        queue.approve(first, by="ada")
+        await resume_decided(graph, queue)
+        assert bank.run == []
+        queue.reject(second, by="bob")
+        await resume_decided(graph, queue)
+    assert bank.run == [("wipe", {"account": "a1"})]
+    assert {review.state for review in store.reviews()} == {ReviewState.DONE}
+
+
+async def test_a_thread_that_has_moved_on_is_not_resumed_with_an_old_decision() -> None:
+    bank, store = Bank(), open_store("memory://")
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = state_graph(server, bank, saver=MemorySaver(), store=store)
+        result = graph.invoke(GO, thread())
+        Queue(store).approve(evidence(result)[0]["review_id"], by="ada")
+        server.reply = lambda _b, _i: say("fine")
+        graph.invoke({"messages": [HumanMessage("never mind")]}, thread())
+        assert await resume_decided(graph, Queue(store)) == []
+    assert bank.run == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("app", "names no graph"),
+        ("nowhere.py:app", "no file"),
+        ("no_such_module:app", "could not be imported"),
+        ("guardrail:nothing", "has no 'nothing'"),
+        ("guardrail:Tier", "not a compiled graph"),
+    ],
+)
+async def test_a_graph_that_cannot_be_opened_is_named(spec: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        async with opened(spec):
+            pass
