@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from guardrail.clustering.dates import read_moment
@@ -17,7 +18,7 @@ from guardrail.clustering.naming import looks_like_identity
 from guardrail.clustering.numbers import number_key, read_number
 from guardrail.clustering.schema import Field
 from guardrail.clustering.stated import NOT_STATED
-from guardrail.clustering.texts import Marks, identity, loose, marks, shown
+from guardrail.clustering.texts import Marks, identity, loose, marks, shown, trimmed
 from guardrail.types import ToolCall
 
 _DEEPEST = 40
@@ -66,18 +67,18 @@ class Items:
 
 @dataclass(frozen=True, kw_only=True)
 class Members:
-    """An object."""
+    """An object, its members in alphabetical order."""
 
     values: dict[str, Value]
     places: dict[str, Field] = field(default_factory=dict, repr=False)
 
     @cached_property
     def key(self) -> str:
-        return _pack("object", [part for name in sorted(self.values) for part in (name, self.values[name].key)])
+        return _pack("object", [part for name, value in self.values.items() for part in (name, value.key)])
 
     @cached_property
     def form(self) -> str:
-        return _pack("object", [part for name in sorted(self.values) for part in (name, self.values[name].form)])
+        return _pack("object", [part for name, value in self.values.items() for part in (name, value.form)])
 
 
 Value = Scalar | Items | Members
@@ -87,13 +88,13 @@ Value = Scalar | Items | Members
 class CanonicalCall:
     """A call and what it is compared by: ``key`` ignores what structure ignores, ``form`` keeps texts as written.
 
-    ``readable`` is False for arguments that cannot even be written as JSON: such a call equals none.
+    ``text`` is the call's arguments as they came, in JSON.
     """
 
     call: ToolCall
     arguments: Value
     place: Field
-    readable: bool = True
+    text: str
 
     @cached_property
     def key(self) -> str:
@@ -104,21 +105,43 @@ class CanonicalCall:
         return _pack("call", (self.call.name, self.arguments.form))
 
 
-def canonical_call(call: ToolCall, place: Field) -> CanonicalCall:
-    """The call in canonical form, by the place that its tool's schema describes."""
-    try:
-        arguments: Value = _Reading().members(call.arguments, place, 0)
-    except (_TooMuch, RecursionError):
-        text = _json(call.arguments)
-        return CanonicalCall(call=call, arguments=Scalar(key=f"json:{text}"), place=place, readable=text is not None)
-    return CanonicalCall(call=call, arguments=arguments, place=place)
+class CallReader:
+    """Reads the calls of one comparison; what it has read once it does not read again."""
+
+    def __init__(self, places: Callable[[str], Field]) -> None:
+        self._places = cache(places)
+        self._calls: dict[tuple[str, str], CanonicalCall] = {}
+        self._scalars: dict[tuple[Field, str], Scalar] = {}
+        self._unreadable = 0
+
+    def read(self, call: ToolCall) -> CanonicalCall:
+        """The call in canonical form, by what its tool's schema describes."""
+        place, text = self._places(call.name), _json(call.arguments)
+        if text is None:  # it equals no other call, nor itself on another day
+            self._unreadable += 1
+            return CanonicalCall(call=call, arguments=Scalar(key=f"no JSON {self._unreadable}"), place=place, text="")
+        if (call.name, text) not in self._calls:
+            self._calls[call.name, text] = CanonicalCall(
+                call=ToolCall(name=call.name, arguments=call.arguments),
+                arguments=self._arguments(text, place),
+                place=place,
+                text=text,
+            )
+        return self._calls[call.name, text]
+
+    def _arguments(self, text: str, place: Field) -> Value:
+        try:
+            return _Reading(self._scalars).members(json.loads(text), place, 0)
+        except (_TooMuch, RecursionError):
+            return Scalar(key=f"json:{text}")
 
 
 class _Reading:
     """Reads one call's arguments, up to a number of values."""
 
-    def __init__(self) -> None:
+    def __init__(self, scalars: dict[tuple[Field, str], Scalar]) -> None:
         self.left = _MOST_NODES
+        self.scalars = scalars
 
     def value(self, value: Any, place: Field, depth: int) -> Value:
         self.left -= 1
@@ -129,9 +152,11 @@ class _Reading:
             return self.items(value, place, depth)
         if isinstance(value, dict):
             return self.members(value, place, depth)
-        if value is None or isinstance(value, str | bool | int | float):
+        if not isinstance(value, str):
             return _scalar(value, place)
-        raise _TooMuch
+        if (place, value) not in self.scalars:
+            self.scalars[place, value] = _scalar(value, place)
+        return self.scalars[place, value]
 
     def items(self, values: list[Any], place: Field, depth: int) -> Value:
         read = tuple(self.value(value, place.items, depth + 1) for value in values)
@@ -144,9 +169,7 @@ class _Reading:
     def members(self, given: dict[str, Any], place: Field, depth: int) -> Members:
         found: dict[str, Value] = {}
         places: dict[str, Field] = {}
-        if not all(isinstance(name, str) for name in given):
-            raise _TooMuch
-        for name in {**place.properties, **given}:
+        for name in sorted({**place.properties, **given}):
             at = place.inside(name)
             if at.comparator == "ignore":
                 continue
@@ -249,7 +272,7 @@ def _text(value: str, place: Field) -> Scalar:
         return Scalar(key=f"exact:{plain}")
     if plain[:1] in ("{", "[") and isinstance(_parsed(plain), dict | list) and (text := _json(_parsed(plain))):
         return Scalar(key=f"json:{text}")
-    words = loose(value, keep_case=place.cased and len(plain) <= 3)
+    words = trimmed(loose(value, keep_case=place.cased and len(plain) <= 3), place.echoes)
     return Scalar(key=f"text:{words}", comparator="text", text=shown(value) if words else None)
 
 

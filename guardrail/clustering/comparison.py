@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from guardrail.clustering.canonical import CanonicalCall, canonical_call
+from guardrail.clustering.canonical import CallReader, CanonicalCall
 from guardrail.clustering.entailment import TextPair
-from guardrail.clustering.equality import Difference, differences
+from guardrail.clustering.equality import Difference, differences, open_pairs
 from guardrail.clustering.matching import assign, complete_linkage
 from guardrail.clustering.schema import COMPARATORS, read_schema
 from guardrail.errors import ConfigError
@@ -18,6 +17,7 @@ from guardrail.types import Cluster, MeaningKind, Sample, ToolCall, ToolSpec
 
 _MOST_MATCHED = 32
 _SAME_TOOL = 1_000
+_TALKS = ("talks",)
 
 Same = Mapping[TextPair, bool]
 Comparators = Mapping[str, Mapping[str, str]]
@@ -55,12 +55,6 @@ class CallComparison:
 
     differences: tuple[Difference, ...]
 
-    @property
-    def pairs(self) -> tuple[TextPair, ...]:
-        """The texts on which equality hinges; none where it is decided."""
-        pairs = [difference.pair for difference in self.differences if difference.pair is not None]
-        return tuple(pairs) if len(pairs) == len(self.differences) else ()
-
     def equal(self, same: Same = {}) -> bool:  # noqa: B006 - never written to
         """Whether the calls mean the same, given which texts do."""
         return not any(difference.stands(same) for difference in self.differences)
@@ -79,8 +73,9 @@ def compare_calls(
     Raises:
         ConfigError: a comparator has no such name.
     """
-    place = read_schema(tool, _checked({"": comparators or {}})[""], stated_defaults=stated_defaults)
-    return CallComparison(differences=differences(canonical_call(a, place), canonical_call(b, place)))
+    named = _checked({a.name: comparators or {}})[a.name]
+    read = CallReader(lambda _: read_schema(tool, named, stated_defaults=stated_defaults)).read
+    return CallComparison(differences=differences(read(a), read(b)))
 
 
 def compare(
@@ -106,17 +101,9 @@ def compare(
     """
     named = _checked(comparators or {})
     by_name = {tool.name: tool for tool in tools}
-    known: dict[tuple[str, str], CanonicalCall] = {}
-
-    def read(call: ToolCall) -> CanonicalCall:
-        place = read_schema(by_name.get(call.name), named.get(call.name, {}), stated_defaults=stated_defaults)
-        text = _json(call)
-        if text is None:
-            return canonical_call(call, place)
-        if (call.name, text) not in known:
-            known[call.name, text] = canonical_call(ToolCall(name=call.name, arguments=call.arguments), place)
-        return known[call.name, text]
-
+    read = CallReader(
+        lambda name: read_schema(by_name.get(name), named.get(name, {}), stated_defaults=stated_defaults)
+    ).read
     return Comparison(
         planned=tuple(read(call) for call in step_calls),
         samples=tuple(samples),
@@ -137,7 +124,7 @@ class Comparison:
         self._planned = planned
         self._samples = samples
         self._drawn = drawn
-        self._differences: dict[tuple[str, str], tuple[Difference, ...]] = {}
+        self._open: dict[tuple[str, str], tuple[TextPair, ...] | None] = {}
 
     @cached_property
     def pairs(self) -> tuple[TextPair, ...]:
@@ -155,7 +142,7 @@ class Comparison:
             ordered = list(calls.values())
             for index, one in enumerate(ordered):
                 for other in ordered[index + 1 :]:
-                    found.update(CallComparison(differences=self._between(one, other)).pairs)
+                    found.update(self._hinges(one, other) or ())
         return tuple(sorted(found, key=lambda pair: (pair.tool, pair.argument, pair.a, pair.b)))
 
     def resolve(self, same: Same) -> StepMeaning:
@@ -175,16 +162,17 @@ class Comparison:
         for calls in self._drawn:
             yield from calls or ()
 
-    def _between(self, a: CanonicalCall, b: CanonicalCall) -> tuple[Difference, ...]:
-        if a.form == b.form and a.readable and b.readable:
+    def _hinges(self, a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
+        if a.form == b.form:
             return ()
         key = (a.form, b.form) if a.form <= b.form else (b.form, a.form)
-        if key not in self._differences:
-            self._differences[key] = differences(a, b)
-        return self._differences[key]
+        if key not in self._open:
+            self._open[key] = open_pairs(a, b)
+        return self._open[key]
 
     def _equal(self, a: CanonicalCall, b: CanonicalCall, same: Same) -> bool:
-        return not any(difference.stands(same) for difference in self._between(a, b))
+        pairs = self._hinges(a, b)
+        return pairs is not None and all(same.get(pair) is True for pair in pairs)
 
     def _counterparts(self, calls: tuple[CanonicalCall, ...], same: Same) -> _Matched:
         """Each planned call's counterpart in a sample: an equal call before one of the same tool."""
@@ -196,26 +184,29 @@ class Comparison:
                 key=lambda index: (self._planned[index].form, index),
             )
             columns = sorted((call for call in calls if call.call.name == name), key=_order)
-            if max(len(rows), len(columns)) > _MOST_MATCHED:
-                places = _matched_by_key([self._planned[row] for row in rows], columns)
-            else:
-                gains = [[self._gain(self._planned[row], call, len(rows), same) for call in columns] for row in rows]
-                places = assign(gains)
+            places = self._assigned([self._planned[row] for row in rows], columns, same)
             for row, column in zip(rows, places, strict=True):
                 found[row] = columns[column] if column >= 0 else None
             surplus += [call for index, call in enumerate(columns) if index not in places]
         return _Matched(counterparts=tuple(found), surplus=tuple(sorted(surplus, key=_order)), talks=not calls)
 
+    def _assigned(self, planned: Sequence[CanonicalCall], calls: Sequence[CanonicalCall], same: Same) -> list[int]:
+        if len(planned) == len(calls) == 1:
+            return [0]
+        if max(len(planned), len(calls)) > _MOST_MATCHED:
+            return _matched_by_key(planned, calls)
+        return assign([[self._gain(one, other, len(planned), same) for other in calls] for one in planned])
+
     def _gain(self, planned: CanonicalCall, call: CanonicalCall, rows: int, same: Same) -> int:
-        standing = sum(difference.stands(same) for difference in self._between(planned, call))
-        if not standing:
+        if self._equal(planned, call, same):
             return _SAME_TOOL * (rows + 1) + (planned.key == call.key)
+        standing = sum(difference.stands(same) for difference in differences(planned, call))
         return max(_SAME_TOOL - standing, 1)
 
     def _meaning(self, index: int, matched: Sequence[_Matched | None], same: Same) -> CallMeaning:
         planned = self._planned[index]
         agrees: list[bool | None] = []
-        calling: dict[str, list[int]] = {}
+        calling: dict[str, list[tuple[CanonicalCall, int]]] = {}
         others: dict[tuple[str, ...], list[int]] = {}
         for number, found in enumerate(matched):
             counterpart = found.counterparts[index] if found is not None else None
@@ -223,45 +214,48 @@ class Comparison:
                 None if found is None else counterpart is not None and self._equal(planned, counterpart, same)
             )
             if counterpart is not None:
-                calling.setdefault(counterpart.form, []).append(number)
+                calling.setdefault(counterpart.form, []).append((counterpart, number))
             elif found is not None:
                 others.setdefault(found.instead, []).append(number)
         clusters = [
-            *self._calling(index, calling, matched, same),
+            *self._calling(planned, calling, same),
             *(self._not_calling(instead, members, matched) for instead, members in others.items()),
         ]
-        return CallMeaning(agrees=tuple(agrees), clusters=tuple(sorted(clusters, key=_cluster_order)))
+        clusters.sort(key=lambda found: (not found[1].planned, -len(found[1].members), found[0]))
+        return CallMeaning(agrees=tuple(agrees), clusters=tuple(cluster for _, cluster in clusters))
 
     def _calling(
-        self, index: int, calling: Mapping[str, list[int]], matched: Sequence[_Matched | None], same: Same
-    ) -> Iterator[Cluster]:
-        planned = self._planned[index]
-        calls: dict[str, CanonicalCall] = {}
-        for found in matched:
-            if found is not None and (call := found.counterparts[index]) is not None:
-                calls[call.form] = min(calls.get(call.form, call), call, key=_order)
-        forms = [planned, *(calls[form] for form in sorted(calls) if form != planned.form)]
+        self, planned: CanonicalCall, calling: Mapping[str, Sequence[tuple[CanonicalCall, int]]], same: Same
+    ) -> Iterator[tuple[tuple[str, ...], Cluster]]:
+        """Clusters of samples that call the planned call's tool, each with what it is sorted by."""
+        firsts = {form: min((call for call, _ in calls), key=_order) for form, calls in calling.items()}
+        forms = [planned, *(firsts[form] for form in sorted(firsts) if form != planned.form)]
         groups = complete_linkage(forms, lambda a, b: self._equal(a, b, same))
         for place, group in enumerate(groups):
-            members = sorted(number for call in group for number in calling.get(call.form, ()))
-            first = min((calls[call.form] for call in group if call.form in calls), key=_order, default=planned)
-            standing = [difference for difference in self._between(planned, first) if difference.stands(same)]
-            yield Cluster(
-                kind=MeaningKind.CALL,
-                members=tuple(members),
-                call=first.call,
-                planned=place == 0,
-                differs=() if place == 0 else tuple(sorted({one.argument for one in standing if one.argument})),
+            members = sorted(number for call in group for _, number in calling.get(call.form, ()))
+            first = min((firsts[call.form] for call in group if call.form in firsts), key=_order, default=planned)
+            standing = () if place == 0 else differences(planned, first)
+            yield (
+                ("", *_order(first)),
+                Cluster(
+                    kind=MeaningKind.CALL,
+                    members=tuple(members),
+                    call=first.call,
+                    planned=place == 0,
+                    differs=tuple(sorted({one.argument for one in standing if one.argument and one.stands(same)})),
+                ),
             )
 
-    def _not_calling(self, instead: tuple[str, ...], members: list[int], matched: Sequence[_Matched | None]) -> Cluster:
+    def _not_calling(
+        self, instead: tuple[str, ...], members: Sequence[int], matched: Sequence[_Matched | None]
+    ) -> tuple[tuple[str, ...], Cluster]:
+        """The cluster of samples that do something else, and what it is sorted by."""
         surplus = [call for number in members if (found := matched[number]) is not None for call in found.surplus]
-        words = "talks" in instead[:1]
-        return Cluster(
+        return instead, Cluster(
             kind=MeaningKind.OTHER_TOOL if surplus else MeaningKind.NO_CALL,
             members=tuple(members),
             call=min(surplus, key=_order).call if surplus else None,
-            text=min(self._samples[number].text for number in members) if words else "",
+            text=min(self._samples[number].text for number in members) if instead == _TALKS else "",
         )
 
 
@@ -277,7 +271,7 @@ class _Matched:
     def instead(self) -> tuple[str, ...]:
         """What the sample does where it lacks a planned call: talk, call other tools, or just leave it out."""
         if self.talks:
-            return ("talks",)
+            return _TALKS
         return ("calls", *sorted({call.call.name for call in self.surplus}))
 
 
@@ -285,23 +279,11 @@ def _matched_by_key(planned: Sequence[CanonicalCall], calls: Sequence[CanonicalC
     free: dict[str, list[int]] = {}
     for index, call in enumerate(calls):
         free.setdefault(call.key, []).append(index)
-    return [free[call.key].pop() if call.readable and free.get(call.key) else -1 for call in planned]
+    return [free[call.key].pop() if free.get(call.key) else -1 for call in planned]
 
 
 def _order(call: CanonicalCall) -> tuple[str, str]:
-    return call.form, _json(call.call) or ""
-
-
-def _cluster_order(cluster: Cluster) -> tuple[bool, int, str, str, str]:
-    name, arguments = ("", "") if cluster.call is None else (cluster.call.name, _json(cluster.call) or "")
-    return not cluster.planned, -len(cluster.members), name, arguments, cluster.text
-
-
-def _json(call: ToolCall) -> str | None:
-    try:
-        return json.dumps(call.arguments, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return None
+    return call.form, call.text
 
 
 def _checked(comparators: Comparators) -> Comparators:

@@ -31,18 +31,56 @@ class Difference:
 
 def differences(a: CanonicalCall, b: CanonicalCall) -> tuple[Difference, ...]:
     """The places in which two calls differ; none where structure alone holds them equal."""
+    return tuple(_judged(one) if isinstance(one, _Texts) else one for one in _between_calls(a, b))
+
+
+def open_pairs(a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
+    """The texts on which alone the equality of two calls hinges: () if they are equal, None if they differ."""
+    texts: list[_Texts] = []
+    for one in _between_calls(a, b):
+        if isinstance(one, Difference):
+            return None
+        texts.append(one)
+    found: list[TextPair] = []
+    for one in texts:
+        pair = _judged(one).pair
+        if pair is None:
+            return None
+        found.append(pair)
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Texts:
+    """Two free texts whose difference is yet to be looked at."""
+
+    a: Scalar
+    b: Scalar
+    place: Field
+    tool: str
+
+
+def _judged(texts: _Texts) -> Difference:
+    a, b, place = texts.a, texts.b, texts.place
+    if a.text is None or b.text is None or certainly_different(a.marks, b.marks):
+        return Difference(argument=place.path, comparator="text")
+    first, second = sorted((a.text, b.text))
+    pair = TextPair(tool=texts.tool, argument=place.path, a=first, b=second, description=place.description)
+    return Difference(argument=place.path, comparator="text", pair=pair)
+
+
+def _between_calls(a: CanonicalCall, b: CanonicalCall) -> Iterator[Difference | _Texts]:
     if a.call.name != b.call.name:
-        return (Difference(argument="", comparator="tool"),)
-    if not (a.readable and b.readable):
-        return (Difference(argument="", comparator="exact"),)
-    return tuple(_between(a.arguments, b.arguments, a.place, a.call.name))
+        yield Difference(argument="", comparator="tool")
+    else:
+        yield from _between(a.arguments, b.arguments, a.place, a.call.name)
 
 
-def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference]:
+def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference | _Texts]:
     if a.key == b.key:
         return
     if isinstance(a, Members) and isinstance(b, Members):
-        for name in sorted({**a.values, **b.values}):
+        for name in a.values if a.values.keys() == b.values.keys() else sorted({**a.values, **b.values}):
             at = a.places.get(name) or b.places[name]
             if name in a.values and name in b.values:
                 yield from _between(a.values[name], b.values[name], at, tool)
@@ -50,13 +88,14 @@ def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference
                 yield Difference(argument=at.path, comparator="given")
     elif isinstance(a, Items) and isinstance(b, Items):
         yield from _between_items(a, b, place, tool)
-    elif isinstance(a, Scalar) and isinstance(b, Scalar):
-        yield _between_scalars(a, b, place, tool)
+    elif isinstance(a, Scalar) and isinstance(b, Scalar) and a.text is not None and b.text is not None:
+        yield _Texts(a=a, b=b, place=place, tool=tool)
     else:
-        yield Difference(argument=place.path, comparator="exact")
+        comparators = {one.comparator for one in (a, b) if isinstance(one, Scalar)}
+        yield Difference(argument=place.path, comparator=comparators.pop() if len(comparators) == 1 else "exact")
 
 
-def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[Difference]:
+def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[Difference | _Texts]:
     left, right = (a.values, b.values) if a.ordered and b.ordered else _unshared(a.values, b.values)
     ordered = a.ordered and b.ordered
     if len(left) != len(right) or (not ordered and len(left) != 1):
@@ -78,12 +117,3 @@ def _surplus(values: tuple[Value, ...], surplus: Counter[str]) -> tuple[Value, .
             surplus[value.key] -= 1
             kept.append(value)
     return tuple(kept)
-
-
-def _between_scalars(a: Scalar, b: Scalar, place: Field, tool: str) -> Difference:
-    comparator = a.comparator if a.comparator == b.comparator else "exact"
-    if a.text is None or b.text is None or certainly_different(a.marks, b.marks):
-        return Difference(argument=place.path, comparator=comparator)
-    first, second = sorted((a.text, b.text))
-    pair = TextPair(tool=tool, argument=place.path, a=first, b=second, description=place.description)
-    return Difference(argument=place.path, comparator=comparator, pair=pair)

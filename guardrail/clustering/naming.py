@@ -93,6 +93,18 @@ def keeps_case(name: str) -> bool:
     return bool(parts) and parts[-1] in vocabulary.CASED
 
 
+def echoes(name: str) -> frozenset[str]:
+    """The words that a value of this argument may say again without saying more.
+
+    None for titles of works and for places, whose names contain them ("The Jungle Book", "Kansas City").
+    """
+    parts = frozenset(words(name))
+    if not vocabulary.WORKS.isdisjoint(parts):
+        return frozenset()
+    legal_forms = frozenset() if vocabulary.COMPANY.isdisjoint(parts) else vocabulary.LEGAL_FORMS
+    return (parts - vocabulary.SAY_MORE) | legal_forms
+
+
 def _lines_up(name: str, schema: object) -> bool:
     if not isinstance(schema, dict) or schema.get("type") != "array":
         return False

@@ -32,7 +32,7 @@ _SPELT = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Field:
     """How the values of one argument, or of one place inside it, are read and compared.
 
@@ -48,6 +48,7 @@ class Field:
     nullable: bool = False
     moment: bool = False
     cased: bool = False
+    echoes: frozenset[str] = frozenset()
     order: str = ""
     unique: bool = False
     description: str = ""
@@ -140,6 +141,7 @@ class Reader:
             nullable=nullable,
             moment=moment,
             cased=naming.keeps_case(name),
+            echoes=naming.echoes(name),
             order=declared_order(description) if moment else "",
             unique=schema.get("uniqueItems") is True,
             description=description,

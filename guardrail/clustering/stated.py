@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _STATEMENT = re.compile(
-    r"\bdefaults?(?:\s+values?)?(?:\s+is|\s+are|\s+to|\s*[:=])\s*"
+    r"\bdefaults?(?:\s+\w+)?(?:\s+is|\s+are|\s+to|\s*[:=])\s*"
     r"(?:set\s+to\s+|to\s+|an?\s+|the\s+|string\s+|value\s+)*"
     r"(?P<value>'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\[\]]*\]|\{[^{}]*\}|[^\s,;()]+(?:\s+[^\s,;().]+){0,5})"
     r"(?P<rest>[^.;\n]*)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from guardrail.clustering import vocabulary
 from guardrail.clustering.dates import MONTHS, with_plain_dates
@@ -37,6 +37,7 @@ _BETWEEN = re.compile(r"[\s<>\"',;()]+")
 _LOCATES = frozenset("@/\\")
 _SYMBOL = re.compile(r"[$€£¥₹₩₿%°<>=+*&|~^#]")
 
+_NONE: frozenset[str] = frozenset()
 _PREFIXES = ("un", "in", "im", "il", "ir", "non", "dis", "de", "mis", "anti", "a")
 _TIMES = {
     **{word: f"day {day}" for word, day in vocabulary.WEEKDAYS.items()},
@@ -72,22 +73,43 @@ def loose(text: str, *, keep_case: bool = False) -> str:
     return " ".join(_TAIL.sub("", text).split())
 
 
+def trimmed(words: str, echoes: frozenset[str]) -> str:
+    """The words without an article in front and without echoes of the argument's name at the ends.
+
+    A ``room_type`` is "single" as it is "single room", a ``museum`` "louvre" as it is "the louvre museum".
+    """
+    parts = words.split(" ")
+    if len(parts) > _SHORT:
+        return words
+    if len(parts) > 1 and (parts[0] == "the" or (parts[0] in ("a", "an") and len(parts) > 2)):
+        parts = parts[1:]
+    while len(parts) > 1 and parts[-1] in echoes:
+        parts = parts[:-1]
+    while len(parts) > 1 and parts[0] in echoes:
+        parts = parts[1:]
+    return " ".join(parts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Marks:
     """What in a text no judge of language may wave through when it changes.
 
-    ``numbers`` come in their order, dates inside the text as ISO; ``labelled`` are words with a number
-    (INV-7); ``locators`` e-mail addresses, links, handles and paths; ``times`` week days, months and
-    words such as "tomorrow".
+    ``signature`` holds its numbers in their order (dates inside the text as ISO), words with a number
+    (INV-7), symbols, e-mail addresses, links, handles and paths, week days, months and words such as
+    "tomorrow", and the count of negations.
     """
 
-    numbers: tuple[str, ...]
-    labelled: Counter[str]
-    symbols: Counter[str]
-    locators: Counter[str]
-    times: Counter[str]
-    negations: int
+    signature: tuple[object, ...]
     words: tuple[str, ...]
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    @cached_property
+    def directed(self) -> tuple[str, ...]:
+        """The words in alphabetical order where a direction makes their order matter, else ()."""
+        return () if vocabulary.DIRECTED.isdisjoint(self.words) else tuple(sorted(self.words))
 
 
 def marks(text: str) -> Marks:
@@ -95,34 +117,30 @@ def marks(text: str) -> Marks:
     text = shown(text).translate(_QUOTES).translate(_DASHES)
     words = tuple(_WORD.findall(text.casefold()))
     counted = with_plain_dates(" ".join(vocabulary.COUNTS.get(word.casefold(), word) for word in text.split()))
+    locators = [part.rstrip(".!?:") for part in _BETWEEN.split(text) if not _LOCATES.isdisjoint(part)]
     return Marks(
-        numbers=tuple(_value(match) for match in _NUMBER.findall(counted)),
-        labelled=Counter(match.casefold() for match in _LABELLED.findall(counted)),
-        symbols=Counter(_SYMBOL.findall(text)),
-        locators=Counter(part.rstrip(".!?:") for part in _BETWEEN.split(text) if not _LOCATES.isdisjoint(part)),
-        times=Counter(_TIMES[word] for word in words if word in _TIMES),
-        negations=_negations(text),
+        signature=(
+            tuple(_value(match) for match in _NUMBER.findall(counted)),
+            sorted(match.casefold() for match in _LABELLED.findall(counted)),
+            sorted(_SYMBOL.findall(text)),
+            sorted(locators),
+            sorted(_TIMES[word] for word in words if word in _TIMES),
+            _negations(text),
+        ),
         words=words,
     )
 
 
 def certainly_different(a: Marks, b: Marks) -> bool:
     """Whether two texts differ in their marks, say opposites, or turn a direction round ("from A to B")."""
-    if (a.numbers, a.labelled, a.symbols, a.locators, a.times, a.negations) != (
-        b.numbers,
-        b.labelled,
-        b.symbols,
-        b.locators,
-        b.times,
-        b.negations,
-    ):
+    if a.signature != b.signature:
         return True
-    if a.words != b.words and not vocabulary.DIRECTED.isdisjoint(a.words) and sorted(a.words) == sorted(b.words):
+    if a.directed and a.directed == b.directed and a.words != b.words:
         return True
-    left, right = set(a.words) - set(b.words), set(b.words) - set(a.words)
-    if any(len(pair & left) == 1 and len(pair & right) == 1 and pair <= left | right for pair in vocabulary.OPPOSITES):
-        return True
-    return any(_prefixed(word, right) for word in left) or any(_prefixed(word, left) for word in right)
+    left, right = a.vocabulary - b.vocabulary, b.vocabulary - a.vocabulary
+    return any(
+        not vocabulary.OPPOSITES.get(word, _NONE).isdisjoint(right) or _without_prefix(word, right) for word in left
+    ) or any(_without_prefix(word, left) for word in right)
 
 
 def _value(literal: str) -> str:
@@ -135,5 +153,9 @@ def _negations(text: str) -> int:
     return sum(word.replace("'", "") in vocabulary.NEGATION or word.endswith("n't") for word in words)
 
 
-def _prefixed(word: str, others: set[str]) -> bool:
-    return any(prefix + word in others for prefix in _PREFIXES if len(word) > 2)
+def _without_prefix(word: str, others: frozenset[str]) -> bool:
+    """Whether a word says the contrary of one of the others by its prefix ("unpaid", "paid")."""
+    return word.startswith(_PREFIXES) and any(
+        word.startswith(prefix) and len(word) > len(prefix) + 2 and word[len(prefix) :] in others
+        for prefix in _PREFIXES
+    )

@@ -70,6 +70,13 @@ CASED = _listed(
     "unit units",
 )
 
+WORKS = _listed("title book song movie film track album show game query text message body content comment note")
+SAY_MORE = _listed(
+    "name type kind value of id in on to from by for with and or not no min max first last new old",
+    "city town village state country island port",
+)
+COMPANY = _listed("company companies corporation firm employer organization organisation manufacturer vendor supplier")
+LEGAL_FORMS = _listed("inc incorporated ltd limited llc llp plc corp corporation co gmbh ag sa bv nv")
 CHANGING = _listed(
     "update set edit patch modify change replace upsert rename put write",
 )
@@ -83,57 +90,57 @@ DIRECTED = _listed(
     "from to into onto before after than by versus vs over under against for with",
 )
 
-OPPOSITES = tuple(
-    frozenset(pair.split())
-    for pair in (
-        "on off",
-        "in out",
-        "up down",
-        "open close",
-        "opened closed",
-        "start stop",
-        "start end",
-        "before after",
-        "buy sell",
-        "add remove",
-        "add delete",
-        "create delete",
-        "include exclude",
-        "accept reject",
-        "approve reject",
-        "approve deny",
-        "allow deny",
-        "allow block",
-        "lock unlock",
-        "enable disable",
-        "increase decrease",
-        "raise lower",
-        "import export",
-        "send receive",
-        "lend borrow",
-        "credit debit",
-        "deposit withdraw",
-        "first last",
-        "left right",
-        "min max",
-        "minimum maximum",
-        "more less",
-        "high low",
-        "hot cold",
-        "above below",
-        "over under",
-        "oldest newest",
-        "arrival departure",
-        "arrive depart",
-        "morning evening",
-        "north south",
-        "east west",
-        "male female",
-        "public private",
-        "ascending descending",
-    )
+_OPPOSED = (
+    "on off",
+    "in out",
+    "up down",
+    "open close",
+    "opened closed",
+    "start stop",
+    "start end",
+    "before after",
+    "buy sell",
+    "add remove",
+    "add delete",
+    "create delete",
+    "include exclude",
+    "accept reject",
+    "approve reject",
+    "approve deny",
+    "allow deny",
+    "allow block",
+    "lock unlock",
+    "enable disable",
+    "increase decrease",
+    "raise lower",
+    "import export",
+    "send receive",
+    "lend borrow",
+    "credit debit",
+    "deposit withdraw",
+    "first last",
+    "left right",
+    "min max",
+    "minimum maximum",
+    "more less",
+    "high low",
+    "hot cold",
+    "above below",
+    "over under",
+    "oldest newest",
+    "arrival departure",
+    "arrive depart",
+    "morning evening",
+    "north south",
+    "east west",
+    "male female",
+    "public private",
+    "ascending descending",
 )
-
+OPPOSITES: dict[str, frozenset[str]] = {
+    word: frozenset(other for pair in _OPPOSED if word in pair.split() for other in pair.split() if other != word)
+    for word in _listed(*_OPPOSED)
+}
 WEEKDAYS = {
     form: day
     for day, forms in enumerate(
