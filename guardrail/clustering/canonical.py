@@ -23,7 +23,7 @@ from guardrail.types import ToolCall
 
 _DEEPEST = 40
 _MOST_NODES = 20_000
-_LONGEST_LITERAL = 20_000
+_LONGEST_LITERAL = 2_000
 
 
 class _TooMuch(Exception):
@@ -227,16 +227,20 @@ def _unwrapped(value: Any, place: Field) -> Any:
 
 
 def _parsed(text: str) -> Any:
-    if len(text) > _LONGEST_LITERAL or text.strip()[:1] not in ("[", "{"):
+    """The array or object that a text writes, in JSON or as a Python literal."""
+    if text.strip()[:1] not in ("[", "{"):
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
+    if len(text) > _LONGEST_LITERAL:
+        return None
     try:
-        return ast.literal_eval(text.strip())
+        written = _json(ast.literal_eval(text.strip()))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
+    return None if written is None else json.loads(written)
 
 
 def _scalar(value: Any, place: Field) -> Scalar:
@@ -262,7 +266,7 @@ def _truth(value: Any) -> bool | None:
 
 def _text(value: str, place: Field) -> Scalar:
     if place.enum:
-        member = place.enum.get(value) or place.enum.get(loose(value))
+        member = place.enum.get(loose(value))
         return Scalar(key=f"exact:{identity(value) if member is None else member}")
     if place.moment and (moment := read_moment(shown(value), place.order)) is not None:
         return Scalar(key=f"moment:{moment}", comparator="date")

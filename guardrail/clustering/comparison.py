@@ -55,9 +55,9 @@ class CallComparison:
 
     differences: tuple[Difference, ...]
 
-    def equal(self, same: Same = {}) -> bool:  # noqa: B006 - never written to
+    def equal(self, same: Same | None = None) -> bool:
         """Whether the calls mean the same, given which texts do."""
-        return not any(difference.stands(same) for difference in self.differences)
+        return not any(difference.stands(same or {}) for difference in self.differences)
 
 
 def compare_calls(

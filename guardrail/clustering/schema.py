@@ -84,12 +84,11 @@ class Field:
 
     def inside(self, name: str) -> Field:
         """The place of that name, described or not."""
-        return self.properties.get(name) or Field(
-            path=_join(self.path, name),
-            known=False,
-            comparator=self.reader.comparators.get(_join(self.path, name), "") if self.reader else "",
-            reader=self.reader,
-        )
+        if name in self.properties:
+            return self.properties[name]
+        path = _join(self.path, name)
+        named = self.reader.comparators.get(path, "") if self.reader else ""
+        return Field(path=path, known=False, comparator=named or _inherited(self), reader=self.reader)
 
 
 class Reader:
@@ -102,15 +101,21 @@ class Reader:
         self.changes = not vocabulary.CHANGING.isdisjoint(naming.words(tool.name)[:2])
 
     def top(self) -> Field:
-        return self._field("", "", self.root, {}, depth=0, inherited="")
+        return self._field("", "", self.root, named="", siblings={}, depth=0)
 
     def properties(self, at: Field) -> dict[str, Field]:
         found = at.schema.get("properties")
         if not isinstance(found, dict) or at.depth >= _DEEPEST:
             return {}
-        inherited = self.comparators.get(at.path, "") if at.path else ""
         return {
-            name: self._field(name, _join(at.path, name), schema, found, depth=at.depth + 1, inherited=inherited)
+            name: self._field(
+                name,
+                _join(at.path, name),
+                schema,
+                named=self.comparators.get(_join(at.path, name), "") or _inherited(at),
+                siblings=found,
+                depth=at.depth + 1,
+            )
             for name, schema in found.items()
         }
 
@@ -121,22 +126,21 @@ class Reader:
         schema = at.schema.get("items")
         if isinstance(schema, dict) and "description" not in schema and at.description:
             schema = {**schema, "description": at.description}
-        inherited = at.comparator if at.comparator not in ("set", "number") else ""
-        return self._field(name, at.path, schema, {}, depth=at.depth + 1, inherited=inherited)
+        return self._field(name, at.path, schema, named=_inherited(at), siblings={}, depth=at.depth + 1)
 
     def _field(
-        self, name: str, path: str, schema: object, siblings: Mapping[str, Any], *, depth: int, inherited: str
+        self, name: str, path: str, schema: object, *, named: str, siblings: Mapping[str, Any], depth: int
     ) -> Field:
         schema = self._resolved(schema)
         kind, nullable = _kind(schema)
         description = schema.get("description")
         description = description if isinstance(description, str) else ""
-        named = self.comparators.get(path, "") or inherited
         moment = not named and kind in ("string", "") and naming.names_moment(name, schema)
+        enum = _enum(schema)
         return Field(
             path=path,
             kind=kind,
-            comparator=named or _suggested(name, kind, schema, siblings),
+            comparator=named or ("exact" if enum is None else _suggested(name, kind, schema, siblings)),
             known=bool(schema),
             nullable=nullable,
             moment=moment,
@@ -145,7 +149,7 @@ class Reader:
             order=declared_order(description) if moment else "",
             unique=schema.get("uniqueItems") is True,
             description=description,
-            enum=_enum(schema),
+            enum=enum or {},
             schema=schema,
             reader=self,
             depth=depth,
@@ -165,12 +169,12 @@ class Reader:
                     return beside
                 schema = {**target, **beside}
             elif choices and "type" not in schema:
-                rest = [
-                    choice for choice in choices[0] if not (isinstance(choice, dict) and choice.get("type") == "null")
-                ]
-                if len(rest) != 1 or not isinstance(rest[0], dict):
-                    return beside
-                nullable = {"x-nullable": True} if len(rest) < len(choices[0]) else {}
+                rest = [choice for choice in choices[0] if isinstance(choice, dict) and choice.get("type") != "null"]
+                nullable = {"nullable": True} if len(rest) < len(choices[0]) else {}
+                if rest and all("const" in choice for choice in rest):
+                    return {"enum": [choice["const"] for choice in rest], **beside, **nullable}
+                if len(rest) != 1:
+                    return {**beside, **nullable}
                 schema = {**rest[0], **beside, **nullable}
             else:
                 return schema
@@ -210,7 +214,7 @@ def _join(path: str, name: str) -> str:
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str, bool]:
     kind = schema.get("type")
-    nullable = schema.get("x-nullable") is True or schema.get("nullable") is True
+    nullable = schema.get("nullable") is True
     if isinstance(kind, list):
         kinds = [one for one in kind if one != "null"]
         nullable = nullable or len(kinds) < len(kind)
@@ -218,17 +222,19 @@ def _kind(schema: Mapping[str, Any]) -> tuple[str, bool]:
     return (_SPELT.get(kind, kind) if isinstance(kind, str) else ""), nullable
 
 
-def _enum(schema: Mapping[str, Any]) -> dict[str, str]:
-    """Enumerated texts by their words; those that letter case or punctuation tell apart stay apart."""
+def _enum(schema: Mapping[str, Any]) -> dict[str, str] | None:
+    """Enumerated texts by their words; None where only letter case or punctuation tells two of them apart."""
     members = schema.get("enum")
     if not isinstance(members, list):
         return {}
-    texts = [member for member in members if isinstance(member, str)]
-    by_words: dict[str, str] = {}
-    for text in texts:
-        if by_words.setdefault(loose(text), text) != text:
-            return {text: text for text in texts}
-    return by_words
+    texts = {member for member in members if isinstance(member, str)}
+    by_words = {loose(text): text for text in texts}
+    return by_words if len(by_words) == len(texts) else None
+
+
+def _inherited(at: Field) -> str:
+    """The comparator that a policy named for a place holds for what is inside it; only arrays are sets."""
+    return "" if at.comparator == "set" else at.comparator
 
 
 def _suggested(name: str, kind: str, schema: Mapping[str, Any], siblings: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ _STATEMENT = re.compile(
     r"(?P<rest>[^.;\n]*)"
     r"|\bdefault\s+(?P<plain>'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\d.,eE+-]*|empty\s+(?:array|list|string|object)|true\b|false\b)"
     r"|\bwith\s+(?P<as>'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s,;().]+)\s+as\s+(?:the\s+)?default\b"
-    r"|(?P<by>'[^']*'|\"[^\"]*\"|`[^`]*`|\b[^\s,;().]+)\s+by\s+default\b",
+    r"|(?P<by>'[^']*'|\"[^\"]*\"|`[^`]*`|(?<!\S)[-+]?\d[\d.,eE+-]*|\btrue|\bfalse)\s+by\s+default\b",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
