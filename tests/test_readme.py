@@ -81,7 +81,10 @@ def test_the_benchmarks_exist(module: str) -> None:
 
 
 def test_the_table_of_tiers_is_true() -> None:
-    rows = {row[0].split(" ")[0]: row for row in re.findall(r"^\| (\w+[^|]*) \| ([^|]+) \| ([^|]+) \|", README, re.M)}
+    rows = {
+        row[0].split(" ")[0]: row
+        for row in re.findall(r"^\| (\w+[^|]*) \| ([^|]+) \| ([^|]+) \|", README, re.MULTILINE)
+    }
     for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH):
         settings = TIER_DEFAULTS[tier]
         needed = round(settings.agreement * settings.samples)

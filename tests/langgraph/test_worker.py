@@ -37,7 +37,9 @@ from guardrail_langgraph import GuardrailNode
 def wipe(account: str) -> str:
     """Delete an account."""
     with open("ran.jsonl", "a") as ran:
-        ran.write(json.dumps({"account": account, "process": os.getpid()}) + "\\n")
+        ran.write(json.dumps({"account": account}) + "\\n")
+    if os.environ.get("CRASH"):
+        os._exit(9)
     return "gone"
 
 @contextmanager
@@ -57,8 +59,10 @@ def app():
         yield graph.compile(checkpointer=saver)
 
 if __name__ == "__main__":
+    given = None if "again" in sys.argv else {"messages": [("user", "go")]}
     with app() as graph:
-        graph.invoke({"messages": [("user", "go")]}, {"configurable": {"thread_id": "t1"}})
+        result = graph.invoke(given, {"configurable": {"thread_id": "t1"}})
+        print([message.content for message in result["messages"] if message.type == "tool"])
 '''
 
 
@@ -69,20 +73,22 @@ class World:
         self.folder, self.server = folder, server
         (folder / "app.py").write_text(APP)
 
-    def run(self, *command: str, code: int = 0) -> str:
+    def run(self, *command: str, code: int = 0, **environment: str) -> str:
+        store = "sqlite:///guardrail.db"
         result = subprocess.run(
             [sys.executable, *command],
             cwd=self.folder,
-            env={**os.environ, "SERVER": self.server.url, "GUARDRAIL_STORE": "sqlite:///guardrail.db"},
+            env={**os.environ, "SERVER": self.server.url, "GUARDRAIL_STORE": store, **environment},
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
         )
         assert result.returncode == code, result.stdout + result.stderr
         return result.stdout + result.stderr
 
-    def guardrail(self, *arguments: str, code: int = 0) -> str:
-        return self.run("-m", "guardrail", *arguments, code=code)
+    def guardrail(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        return self.run("-m", "guardrail", *arguments, code=code, **environment)
 
     @property
     def ran(self) -> list[dict[str, Any]]:
@@ -118,6 +124,18 @@ def test_a_review_decided_in_the_terminal_is_carried_out_by_the_worker(world: Wo
     assert (review["state"], review["decision"]["by"]) == ("done", "ada")
 
 
+def test_a_crash_after_the_side_effect_is_left_to_a_human_and_never_run_again(world: World) -> None:
+    world.run("app.py")
+    (review,) = json.loads(world.guardrail("reviews", "list", "--json"))
+    world.guardrail("reviews", "approve", review["id"], "--yes")
+    world.guardrail("resume", "--graph", "app.py:app", code=9, CRASH="1")
+    assert "Not executed" in world.run("app.py", "again")
+    world.guardrail("resume", "--graph", "app.py:app")
+    assert len(world.ran) == 1
+    (review,) = json.loads(world.guardrail("reviews", "list", "--all", "--json"))
+    assert review["state"] == "executing"
+
+
 async def test_a_graph_with_an_asynchronous_checkpointer_is_resumed_too(tmp_path: Path) -> None:
     bank, store = Bank(), open_store("memory://")
     with OpenAIServer(agent(call("wipe", account="a1"))) as server:
@@ -139,7 +157,10 @@ async def test_a_decision_that_no_thread_waits_for_is_superseded_after_a_grace()
         queue.approve(evidence(result)[0]["review_id"], by="ada")
         other = state_graph(server, bank, saver=MemorySaver(), store=store)
         assert [one.outcome for one in await resume_decided(other, queue)] == ["waiting"]
-        later = lambda: datetime.now(UTC) + timedelta(minutes=5)
+
+        def later() -> datetime:
+            return datetime.now(UTC) + timedelta(minutes=5)
+
         assert [one.outcome for one in await resume_decided(other, queue, now=later)] == ["superseded"]
         assert await resume_decided(graph, queue, now=later) == []
     assert bank.run == []
