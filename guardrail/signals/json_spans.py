@@ -33,12 +33,18 @@ class _NoJson(ValueError):
     """What stands here is not JSON."""
 
 
+class _TooDeep(Exception):
+    """Nested deeper than any call, so that starting again inside would take long and find nothing."""
+
+
 def objects(text: str) -> Iterator[Node]:
     """Every JSON object of a text that is not inside another, in order. An object with a key twice is none."""
     position = text.find("{")
     while position >= 0:
         try:
             node = _value(text, position, 0)
+        except _TooDeep:
+            return
         except ValueError:
             position = text.find("{", position + 1)
             continue
@@ -48,7 +54,7 @@ def objects(text: str) -> Iterator[Node]:
 
 def _value(text: str, position: int, depth: int) -> Node:
     if depth > MAX_DEPTH:
-        raise _NoJson
+        raise _TooDeep
     opening = text[position : position + 1]
     if opening in ("{", "["):
         return _container(text, position, depth)

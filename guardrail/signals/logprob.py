@@ -68,12 +68,18 @@ def _calls(text: str, calls: Sequence[ToolCall]) -> list[tuple[Span, ...]] | Non
     whole = [(name, arguments) for name, arguments in written if (name.value, exact(arguments.value)) in wanted]
     if [(name.value, exact(arguments.value)) for name, arguments in whole] == wanted:
         return [((name.start + 1, name.end - 1), *_values(arguments)) for name, arguments in whole]
-    if written:
+    if written or not _nothing_but(found, text):
         return None
-    bare = [node for node in found if exact(node.value) in [arguments for _, arguments in wanted]]
-    if [exact(node.value) for node in bare] == [arguments for _, arguments in wanted]:
-        return [tuple(_values(node)) for node in bare]
+    if [exact(node.value) for node in found] == [arguments for _, arguments in wanted]:
+        return [tuple(_values(node)) for node in found]
     return None
+
+
+def _nothing_but(nodes: Sequence[Node], text: str) -> bool:
+    """Whether the text is these objects alone: beside anything else they could be parts of something broken."""
+    ends = [0, *(node.end for node in nodes)]
+    starts = [*(node.start for node in nodes), len(text)]
+    return not "".join(text[end:start] for end, start in zip(ends, starts, strict=True)).strip(" \t\r\n[],")
 
 
 def _candidates(node: Node) -> Iterator[tuple[Node, Node]]:

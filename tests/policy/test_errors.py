@@ -212,7 +212,7 @@ def test_what_is_not_a_readable_file(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("data", [{}, None, [], "text", 5])
 def test_what_is_not_a_policy(data: Any) -> None:
-    with pytest.raises(PolicyError, match="^policy: "):
+    with pytest.raises(PolicyError, match=r"^policy: "):
         Policy.parse(data)
 
 
@@ -278,10 +278,7 @@ class TestRegisteredTools:
             Rule(match="search_web", tier=Tier.LOW),
             Rule(match=("*a*",), tier=Tier.CRITICAL),
         )
-        assert (
-            found.startswith("tools[2]: can never apply: tools[0], tools[1] comes first")
-            or "can never apply: tools[0], tools[1]" in found
-        )
+        assert found.startswith("tools[2]: can never apply: tools[0], tools[1] comes first")
 
     @pytest.mark.parametrize("where", ["when", "arguments"])
     def test_an_argument_that_the_tool_does_not_have(self, where: str) -> None:

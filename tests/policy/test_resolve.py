@@ -28,7 +28,7 @@ def tier(policy: Policy, planned: ToolCall, tool: ToolSpec | None = PAY) -> Tier
     return policy.resolve(planned, tool).tier
 
 
-def above_500(**more: object) -> Policy:
+def above_500() -> Policy:
     return Policy.parse(
         {
             "tools": [
@@ -189,18 +189,13 @@ class TestDoubtOnlyTightens:
         )
 
     @given(
-        st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.integers())),
+        st.one_of(st.none(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())),
         st.sampled_from(list(Tier)),
         st.sampled_from(list(Tier)),
     )
-    def test_whatever_the_argument_no_tier_below_both_rules_results(
-        self, amount: object, first: Tier, second: Tier
-    ) -> None:
+    def test_what_is_no_number_gets_the_stricter_of_both_rules(self, amount: object, first: Tier, second: Tier) -> None:
         rules = (Rule(match="pay", when={"amount": {"gt": 500}}, tier=first), Rule(match="pay", tier=second))
-        found = tier(Policy(rules=rules), call(amount=amount))
-        assert found in (first, second)
-        if isinstance(amount, str | list | bool) or amount is None:
-            assert found.rank >= second.rank or found is first
+        assert tier(Policy(rules=rules), call(amount=amount)) is max(first, second, key=lambda each: each.rank)
 
 
 class TestAnnotations:
