@@ -233,7 +233,7 @@ def _verdict(step: PlanningStep, plan: _Plan, index: int, evidence: _Evidence) -
 
 def _step_route(verdicts: Sequence[Verdict]) -> Route:
     routes = {verdict.route for verdict in verdicts}
-    return next(route for route in (Route.RETRY, Route.REVIEW, Route.EXECUTE) if route in routes or not routes)
+    return next((route for route in (Route.RETRY, Route.REVIEW) if route in routes), Route.EXECUTE)
 
 
 def _with_siblings(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

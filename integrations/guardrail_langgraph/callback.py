@@ -132,6 +132,8 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         call_id = str(kwargs.get("tool_call_id") or "")
         step = self._assessed(call_id, name)
         verdict = step.verdict(call_id)
+        if sum(one.call.id == call_id for one in step.verdicts) > 1:
+            raise ToolCallBlocked("Not executed: two calls of the step share an id, so they cannot be told apart.")
         if verdict is None or verdict.call.name != name or not _same_arguments(verdict.call, inputs):
             raise ToolCallBlocked(f"Not executed: the call of {name} is not the one that was planned and assessed.")
         if step.route is Route.RETRY:

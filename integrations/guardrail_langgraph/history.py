@@ -22,9 +22,37 @@ def last_plan(messages: Sequence[BaseMessage]) -> AIMessage | None:
 
 
 def unanswered(plan: AIMessage, messages: Sequence[BaseMessage]) -> list[MessageToolCall]:
-    """The plan's calls that no tool message answers, in order."""
+    """The plan's calls, readable or not, that no tool message answers."""
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    return [call for call in plan.tool_calls if call["id"] not in answered]
+    return [call for call in [*plan.tool_calls, *unreadable(plan)] if call["id"] not in answered]
+
+
+def unusable(plan: AIMessage) -> str | None:
+    """Why a plan's calls cannot be told apart or read, so that none of them may run; None if they can."""
+    ids = [call["id"] for call in plan.tool_calls]
+    if not all(ids) or len(set(ids)) < len(ids):
+        return "the calls of the step have no ids of their own"
+    if plan.invalid_tool_calls and not plan.tool_calls:
+        return "the arguments are not readable JSON"
+    return None
+
+
+def refusals(plan: AIMessage, why: str, attempt: int) -> list[ToolMessage]:
+    """Answers to every call of an unusable plan, readable or not."""
+    return [
+        answer_message(call, f"Not executed: {why}. Plan the step again.", "retry", attempt=attempt)
+        for call in [*plan.tool_calls, *unreadable(plan)]
+        if call["id"]
+    ]
+
+
+def unreadable(plan: AIMessage) -> list[MessageToolCall]:
+    """The plan's calls whose arguments could not be parsed; providers want them answered too."""
+    return [
+        MessageToolCall(name=call["name"] or "", args={}, id=call["id"], type="tool_call")
+        for call in plan.invalid_tool_calls
+        if call["id"]
+    ]
 
 
 def attempts(plan: AIMessage, messages: Sequence[BaseMessage]) -> int:

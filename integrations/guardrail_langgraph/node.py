@@ -24,13 +24,13 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send
 
 from guardrail import codec
-from guardrail.errors import ConfigError
+from guardrail.errors import CallBlocked, ConfigError
 from guardrail.policy import Policy
 from guardrail.store import Store
 from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
-from guardrail_langgraph.history import attempts, heal, last_plan, unanswered
+from guardrail_langgraph.history import attempts, heal, last_plan, refusals, unanswered, unusable
 from guardrail_langgraph.release import Answered, Released, release, take
 from guardrail_langgraph.requests import watch
 from guardrail_langgraph.steps import location, planning_step
@@ -39,6 +39,7 @@ from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
 _log = logging.getLogger(__name__)
 _HOOK = "post_model_hook"
 _CHECKPOINTER = "__pregel_checkpointer"
+_MAX_UNUSABLE = 2
 _UNUSED = frozenset({ReviewState.PENDING, ReviewState.CLAIMED, ReviewState.DECIDED})
 
 
@@ -85,6 +86,7 @@ class GuardrailNode(Runnable[Any, Any]):
     Raises:
         ConfigError: no tools, a model without tools, a policy that does not fit them; when it runs: a
             call must be reviewed and the graph has no checkpointer.
+        CallBlocked: when it runs: plan after plan cannot be read.
     """
 
     def __init__(
@@ -146,13 +148,17 @@ class GuardrailNode(Runnable[Any, Any]):
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """Check the newest turn; a ``Command`` for a ``StateGraph``, a state update as ``post_model_hook``."""
         start = self._start(input)
-        return self._leave(self._taken(self._graph.invoke(start, config), config) if start else None, config)
+        if not isinstance(start, dict):
+            return self._leave(start, config)
+        return self._leave(self._taken(self._graph.invoke(start, config), config), config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """As ``invoke``."""
         start = self._start(input)
-        done = await self._graph.ainvoke(start, config) if start else None
-        return self._leave(await asyncio.to_thread(self._taken, done, config) if done else None, config)
+        if not isinstance(start, dict):
+            return self._leave(start, config)
+        done = await self._graph.ainvoke(start, config)
+        return self._leave(await asyncio.to_thread(self._taken, done, config), config)
 
     def _messages(self, state: Any) -> list[AnyMessage]:
         if isinstance(state, list):
@@ -166,13 +172,19 @@ class GuardrailNode(Runnable[Any, Any]):
             )
         return found
 
-    def _start(self, state: Any) -> _State | None:
+    def _start(self, state: Any) -> _State | Released | None:
+        """The inner graph's input; or what is clear without it: nothing to check, or a plan that cannot be read."""
         messages = self._messages(state)
         plan = last_plan(messages)
         if plan is None or not unanswered(plan, messages):
             return None
+        attempt = attempts(plan, messages)
+        if (why := unusable(plan)) is not None:
+            if attempt >= _MAX_UNUSABLE:
+                raise CallBlocked(f"the model planned {attempt + 1} times in a row, and {why}. Nothing was executed.")
+            return Released(plan=plan, answers=tuple(refusals(plan, why, attempt)), run=(), approvals={})
         calls = [call["id"] or "" for call in unanswered(plan, messages)]
-        return {"plan": plan, "open": calls, "attempt": attempts(plan, messages)}
+        return {"plan": plan, "open": calls, "attempt": attempt}
 
     def _taken(self, done: _State, config: RunnableConfig | None) -> Released:
         """What the inner graph released. Outside that graph, since a replay does not run a finished one again."""

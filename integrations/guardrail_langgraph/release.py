@@ -13,7 +13,7 @@ from guardrail.engine import feedback
 from guardrail.errors import ReviewError
 from guardrail.review import Queue
 from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, Verdict
-from guardrail_langgraph.history import answer_message, with_calls
+from guardrail_langgraph.history import answer_message, unreadable, with_calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,10 @@ def release(
     by: str,
 ) -> Released:
     """Apply every verdict and decision. The single use of an approval is taken later, nearer to the tool."""
-    answers: list[ToolMessage] = []
+    answers = [
+        answer_message(call, "Not executed: the arguments are not readable JSON.", "refused")
+        for call in unreadable(plan)
+    ]
     run: dict[str, MessageToolCall] = {}
     approvals: dict[str, str] = {}
     for call in open_calls:

@@ -272,9 +272,11 @@ def _always(message: Message) -> Reply:
 
 
 def _fresh(message: Message) -> Message:
-    """A copy with call ids of its own: a script may give the same message twice."""
+    """A copy with call ids of its own: a script may give the same message twice. Ids of other forms stay."""
     copy: Message = json.loads(json.dumps(message))
     for planned in copy.get("tool_calls") or []:
+        if not planned["id"].startswith("call_"):
+            continue
         planned["id"] = f"call_{next(_ids)}"
     return copy
 
