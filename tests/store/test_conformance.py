@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -73,6 +74,19 @@ def test_records_are_listed_newest_first_whatever_notation_their_time_has(store:
     assert [kept.id for kept in store.records()] == ["rec-fourth", "rec-third1", "rec-second", "rec-first1"]
 
 
+def test_a_time_without_a_zone_is_utc(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        store.add_record(record("rec-older1", at="2026-01-01T12:00:00"))
+        store.add_record(record("rec-newer1", at="2026-01-01T12:00:01Z"))
+        store.add_record(record("rec-oldest", at="2026-01-01T11:59:59Z"))
+        assert [kept.id for kept in store.records()] == ["rec-newer1", "rec-older1", "rec-oldest"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_records_of_one_moment_are_listed_last_added_first(store: Store) -> None:
     added = [f"rec-{n * 7919 % 100:06}" for n in range(12)]
     for identity in added:
@@ -110,12 +124,13 @@ def test_a_time_that_is_none_is_refused(store: Store, bad: str) -> None:
 
 
 def test_ids_may_be_shortened_to_six_characters_where_unique(store: Store) -> None:
-    for identity in ("abcdef111", "abcdef222", "abcdefg"):
+    for identity in ("abcdef111", "abcdef222", "abcdefg", "abcdef\U0001f600", "ABCDEF9"):
         store.add_record(record(identity))
         store.add_review(review(identity))
     for find in (store.record, store.review):
         assert find("abcdef1").id == "abcdef111"
         assert find("abcdefg").id == "abcdefg"
+        assert find("ABCDEF").id == "ABCDEF9"
         with pytest.raises(NotFound, match="several"):
             find("abcdef")
         with pytest.raises(NotFound, match="6 characters"):
@@ -124,6 +139,13 @@ def test_ids_may_be_shortened_to_six_characters_where_unique(store: Store) -> No
             find("")
         with pytest.raises(NotFound, match="there is no"):
             find("abcdef3")
+
+
+def test_ids_beyond_ascii_may_be_shortened(store: Store) -> None:
+    store.add_record(record("añ日本語😀1"))
+    assert store.record("añ日本語😀").id == "añ日本語😀1"
+    with pytest.raises(NotFound):
+        store.record("añ日本語z")
 
 
 def test_a_whole_id_wins_over_longer_ones_that_begin_with_it(store: Store) -> None:
@@ -215,6 +237,11 @@ def test_labels_are_kept_in_order_and_the_same_one_only_once(store: Store) -> No
     store.add_label("rec-000", second)
     assert store.add_label("rec-000001", first).labels == (first, second)
     assert store.records()[0].labels == (first, second)
+
+
+def test_the_labels_a_record_comes_with_are_kept_once(store: Store) -> None:
+    store.add_record(record(labels=(label(), label(correct=False), label())))
+    assert store.record("rec-000001").labels == (label(), label(correct=False))
 
 
 def test_a_label_for_no_record_is_an_error(store: Store) -> None:

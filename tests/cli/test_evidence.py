@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from guardrail.cli.evidence import evidence, record_view, what_ran
+from guardrail.types import (
+    Cluster,
+    Decision,
+    DecisionType,
+    MeaningKind,
+    ReviewState,
+    Route,
+    Sample,
+    SampleStatus,
+    StepVerdict,
+    Usage,
+    Verdict,
+)
+from tests.support.records import record, refund, review
+
+D, S = DecisionType, ReviewState
+
+
+def _text(view: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(view)
+    return out.getvalue()
+
+
+def _verdict(**changes) -> Verdict:
+    return replace(record(review_id="rev-000001").verdict.verdicts[0], **changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "decision", "said"),
+    [
+        (S.PENDING, None, "nothing yet: it waits"),
+        (S.CLAIMED, None, "nothing yet: a human is looking"),
+        (S.DECIDED, D.APPROVE, "nothing yet: approved"),
+        (S.DECIDED, D.REJECT, "nothing yet: rejected"),
+        (S.EXECUTING, D.APPROVE, "the call was started; that it ended"),
+        (S.DONE, D.APPROVE, "the call, as planned"),
+        (S.DONE, D.EDIT, "the call, with edited arguments"),
+        (S.DONE, D.REJECT, "nothing: rejected"),
+        (S.DONE, D.RESPOND, "nothing: answered"),
+        (S.OUTCOME_UNKNOWN, D.EDIT, "the call was started; whether"),
+        (S.EXPIRED, None, "nothing: nobody decided in time"),
+        (S.SUPERSEDED, D.APPROVE, "nothing: it was called off"),
+    ],
+)
+def test_what_ran_by_the_state_of_the_review(state: ReviewState, decision: DecisionType | None, said: str) -> None:
+    taken = Decision(type=decision, by="ana", at="2026-01-01T00:00:00Z") if decision else None
+    stands = replace(review(), state=state, decision=taken)
+    assert what_ran(_verdict(), [stands], Route.REVIEW).startswith(said)
+
+
+def test_what_ran_without_a_review() -> None:
+    assert what_ran(_verdict(route=Route.EXECUTE), [], Route.EXECUTE).startswith("the call, as planned")
+    assert what_ran(_verdict(route=Route.EXECUTE), [], Route.RETRY) == "nothing: the step was planned again"
+    assert what_ran(_verdict(), [], Route.REVIEW).startswith("nothing: it waits for a review that is not in this store")
+
+
+def test_the_last_review_of_a_call_counts() -> None:
+    edited = replace(review(), state=S.SUPERSEDED)
+    assert what_ran(_verdict(), [edited, review("rev-000002")], Route.REVIEW).startswith("nothing yet")
+
+
+def test_meanings_of_every_kind() -> None:
+    shown = _text(
+        evidence(
+            _verdict(
+                agreeing=0,
+                disagreeing=4,
+                threshold=None,
+                calibrated=True,
+                rule="",
+                clusters=(
+                    Cluster(kind=MeaningKind.CALL, members=(), call=refund(), planned=True),
+                    Cluster(kind=MeaningKind.OTHER_TOOL, members=(0, 1), call=replace(refund(), name="ask")),
+                    Cluster(kind=MeaningKind.NO_CALL, members=(2, 3), text="Which order do you mean?"),
+                ),
+            )
+        )
+    )
+    assert "░░░░░░░░░░░░░░░░  0  as planned  refund" in shown
+    assert "████████░░░░░░░░  2  another tool  ask(" in shown
+    assert "████████░░░░░░░░  2  no such call  Which order do you mean?" in shown
+    assert "none, calibrated" in shown
+    assert "rule default" in shown
+
+
+def test_each_call_has_its_own_reviews_and_the_step_its_own_facts() -> None:
+    one = record(review_id="rev-000001")
+    second = _verdict(call=replace(refund(7), id="call_2"), review_id="rev-000002")
+    step: StepVerdict = replace(
+        one.verdict,
+        verdicts=(*one.verdict.verdicts, second),
+        curtailed=True,
+        audited=True,
+        audit_probability=0.05,
+        extra={"notify": 3},
+        usage=Usage(requests=2),
+    )
+    failed = Sample(status=SampleStatus.TRUNCATED, detail="stopped at the token limit", text="I will")
+    shown = _text(
+        record_view(
+            replace(one, verdict=step, samples=(*one.samples, failed)),
+            [review("rev-000001"), review("rev-000002", call=replace(refund(7), id="call_2"))],
+            full=False,
+        )
+    )
+    first, _, rest = shown.partition("call 2 of 2")
+    assert "rev-000001" in first
+    assert "rev-000002" not in first
+    assert "rev-000002" in rest
+    assert "3 of 5 samples also call notify" in shown
+    assert "stopped early" in shown
+    assert "audited (probability 0.05)" in shown
+    assert "2 requests, unknown prompt tokens, unknown completion tokens" in shown
+    assert "truncated" in shown
+    assert "stopped at the token limit  I will" in shown
+
+
+def test_a_step_without_samples() -> None:
+    one = record()
+    bare = _verdict(asked=0, needed=0, agreeing=0, disagreeing=0, clusters=(), signals=())
+    shown = _text(record_view(replace(one, samples=(), verdict=replace(one.verdict, verdicts=(bare,))), [], full=False))
+    assert "none were drawn" in shown
