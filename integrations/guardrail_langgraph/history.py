@@ -37,12 +37,17 @@ def unusable(plan: AIMessage) -> str | None:
     return None
 
 
-def refusals(plan: AIMessage, why: str, attempt: int) -> list[ToolMessage]:
-    """Answers to every call of an unusable plan, readable or not."""
-    return [
+def refused(plan: AIMessage, why: str, attempt: int) -> tuple[AIMessage, list[ToolMessage]]:
+    """An unusable plan with an answer to every call, readable or not; ids that were shared are told apart."""
+    given = [call["id"] for call in plan.tool_calls]
+    calls = [
+        {**call, "id": call["id"] if call["id"] and given.count(call["id"]) == 1 else f"{call['id'] or 'call'}-{i}"}
+        for i, call in enumerate(plan.tool_calls)
+    ]
+    apart = plan.model_copy(update={"tool_calls": calls})
+    return apart, [
         answer_message(call, f"Not executed: {why}. Plan the step again.", "retry", attempt=attempt)
-        for call in [*plan.tool_calls, *unreadable(plan)]
-        if call["id"]
+        for call in [*apart.tool_calls, *unreadable(apart)]
     ]
 
 

@@ -30,7 +30,7 @@ from guardrail.store import Store
 from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
-from guardrail_langgraph.history import attempts, heal, last_plan, refusals, unanswered, unusable
+from guardrail_langgraph.history import attempts, heal, last_plan, refused, unanswered, unusable
 from guardrail_langgraph.release import Answered, Released, release, take
 from guardrail_langgraph.requests import watch
 from guardrail_langgraph.steps import location, planning_step
@@ -182,7 +182,8 @@ class GuardrailNode(Runnable[Any, Any]):
         if (why := unusable(plan)) is not None:
             if attempt >= _MAX_UNUSABLE:
                 raise CallBlocked(f"the model planned {attempt + 1} times in a row, and {why}. Nothing was executed.")
-            return Released(plan=plan, answers=tuple(refusals(plan, why, attempt)), run=(), approvals={})
+            plan, answers = refused(plan, why, attempt)
+            return Released(plan=plan, answers=tuple(answers), run=(), approvals={})
         calls = [call["id"] or "" for call in unanswered(plan, messages)]
         return {"plan": plan, "open": calls, "attempt": attempt}
 

@@ -19,6 +19,7 @@ from tests.support.agents import (
     Bank,
     Build,
     approve,
+    callback_agent,
     edit,
     evidence,
     pending,
@@ -384,11 +385,14 @@ def test_a_review_without_a_checkpointer_is_a_clear_error_and_runs_nothing(bank:
     assert bank.run == []
 
 
-def test_the_resample_is_the_planning_request_but_for_named_settings(bank: Bank) -> None:
+@pytest.mark.parametrize("build", [*BUILDS, callback_agent])
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_the_resample_is_the_planning_request_but_for_named_settings(build: Build, bank: Bank, how: str) -> None:
     with OpenAIServer(agent(call("pay", amount=10))) as server:
-        react_agent(server, bank).invoke(GO)
+        graph = build(server, bank)
+        _ = graph.invoke(GO) if how == "invoke" else await graph.ainvoke(GO)
         planned = server.requests[0]
-        assert server.drawn
+        assert n_asked(server) == 8
         for body in server.drawn:
             differs = {key for key in planned.keys() | body.keys() if planned.get(key) != body.get(key)}
             assert differs <= {"n", "temperature"}
