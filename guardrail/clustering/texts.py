@@ -96,7 +96,7 @@ class Marks:
 
     ``signature`` holds its numbers in their order (dates inside the text as ISO), words with a number
     (INV-7), symbols, e-mail addresses, links, handles and paths, week days, months and words such as
-    "tomorrow", and the count of negations.
+    "tomorrow", the count of negations, and whether it is a lone "any" or "all".
     """
 
     signature: tuple[object, ...]
@@ -126,6 +126,7 @@ def marks(text: str) -> Marks:
             sorted(locators),
             sorted(_TIMES[word] for word in words if word in _TIMES),
             _negations(text),
+            len(words) == 1 and words[0] in vocabulary.WILDCARDS,
         ),
         words=words,
     )

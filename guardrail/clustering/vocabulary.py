@@ -162,4 +162,7 @@ COUNTS = {
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     )
 }
+WILDCARDS = _listed(
+    "any all every everything everyone everybody anything anyone none nothing default dontcare unknown other"
+)
 RELATIVE = _listed("today tomorrow yesterday tonight noon midnight next previous")
