@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -61,7 +61,8 @@ class ChatCaller:
         pool = ContextThreadPoolExecutor(max_workers=workers, thread_name_prefix="guardrail-sampling")
         try:
             futures = [pool.submit(self._send, call) for call in calls]
-            wait(futures, timeout=patience)
+            # failures are results: what raises is control flow, and ends the rest
+            wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
             return [self._outcome(future) for future in futures]
         finally:
             # a thread that hangs in a provider's client cannot be stopped: leave it, do not wait for it

@@ -15,6 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackH
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langgraph.errors import GraphInterrupt
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -434,7 +435,10 @@ async def test_control_flow_passes_through(draw: Draw) -> None:
 
     model = FakeChat(script=script)
     with pytest.raises(GraphInterrupt):
-        await draw(ChatModelSampler(model), step_for(model), 3)
+        await draw(ChatModelSampler(model, concurrency=1), step_for(model), 8)
+    await asyncio.sleep(0.1)
+    # what was already being sent cannot be taken back, the rest is not sent
+    assert len(model.log) < 8
 
 
 def test_a_keyboard_interrupt_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -485,6 +489,7 @@ def test_the_copy_is_made_once_and_leaves_the_users_alone(server: OpenAIServer) 
     own = own_copy(model, temperature=1.0, timeout=3)
     assert (model.cache, model.tags, model.temperature, model.root_client.max_retries) == (True, ["mine"], 0.2, 4)
     assert (model.root_client.timeout, model.root_async_client.max_retries) == (9, 4)
+    assert own.max_retries == 0  # type: ignore[attr-defined]
     assert own.tags == ["mine", "nostream", "guardrail:resample"]
     assert (own.root_client.max_retries, own.root_async_client.timeout) == (0, 3)  # type: ignore[attr-defined]
 
@@ -565,10 +570,30 @@ async def test_samples_are_not_events(server: OpenAIServer) -> None:
     assert sum(event["event"] == "on_chat_model_start" for event in events) == 1
 
 
-async def test_n_choices_are_never_merged_into_one_message(server: OpenAIServer, draw: Draw) -> None:
-    model = chat(server, streaming=True)
+class Streams(BaseCallbackHandler, _StreamingCallbackHandler):
+    """Makes LangChain stream whatever this handler is told of."""
+
+    def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
+        return output
+
+    def tap_output_iter(self, run_id: Any, output: Any) -> Any:
+        return output
+
+
+@pytest.mark.parametrize("given", [{"streaming": True}, {"callbacks": [Streams()]}], ids=["setting", "handler"])
+async def test_n_choices_are_never_merged_into_one_message(
+    server: OpenAIServer, draw: Draw, given: dict[str, Any]
+) -> None:
+    model = chat(server, **given)
     batch = await draw(ChatModelSampler(model), step_for(model), 5)
     assert [len(sample.calls) for sample in batch.samples] == [1] * 5
+    assert len(server.requests) == 1
+
+
+async def test_a_number_of_choices_of_the_model_is_not_paid_for(server: OpenAIServer, draw: Draw) -> None:
+    model = chat(server, n=2)
+    await draw(ChatModelSampler(model, use_n=False), step_for(model), 3)
+    assert server.choices == 3
 
 
 async def test_callbacks_of_the_model_hear_each_request_once_with_a_tag(server: OpenAIServer, draw: Draw) -> None:
