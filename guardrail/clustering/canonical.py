@@ -18,7 +18,7 @@ from guardrail.clustering.naming import looks_like_identity
 from guardrail.clustering.numbers import number_key, read_number
 from guardrail.clustering.schema import Field
 from guardrail.clustering.stated import NOT_STATED
-from guardrail.clustering.texts import Marks, identity, loose, marks, shown, trimmed
+from guardrail.clustering.texts import Marks, essence, identity, loose, marks, shown
 from guardrail.types import ToolCall
 
 _DEEPEST = 40
@@ -276,7 +276,7 @@ def _text(value: str, place: Field) -> Scalar:
         return Scalar(key=f"exact:{plain}")
     if plain[:1] in ("{", "[") and isinstance(_parsed(plain), dict | list) and (text := _json(_parsed(plain))):
         return Scalar(key=f"json:{text}")
-    words = trimmed(loose(value, keep_case=place.cased and len(plain) <= 3), place.echoes)
+    words = essence(value, place.echoes, keep_case=place.cased and len(plain) <= 3)
     return Scalar(key=f"text:{words}", comparator="text", text=shown(value) if words else None)
 
 

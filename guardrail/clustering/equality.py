@@ -61,10 +61,10 @@ class _Texts:
 
 
 def _judged(texts: _Texts) -> Difference:
-    a, b, place = texts.a, texts.b, texts.place
-    if a.text is None or b.text is None or certainly_different(a.marks, b.marks):
+    place = texts.place
+    first, second = sorted((texts.a.text or "", texts.b.text or ""))
+    if first.casefold() == second.casefold() or certainly_different(texts.a.marks, texts.b.marks):
         return Difference(argument=place.path, comparator="text")
-    first, second = sorted((a.text, b.text))
     pair = TextPair(tool=texts.tool, argument=place.path, a=first, b=second, description=place.description)
     return Difference(argument=place.path, comparator="text", pair=pair)
 
@@ -96,10 +96,15 @@ def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference
 
 
 def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[Difference | _Texts]:
-    left, right = (a.values, b.values) if a.ordered and b.ordered else _unshared(a.values, b.values)
-    ordered = a.ordered and b.ordered
-    if len(left) != len(right) or (not ordered and len(left) != 1):
-        yield Difference(argument=place.path, comparator="exact" if ordered else "set")
+    left, right = _unshared(a.values, b.values)
+    if a.ordered:
+        rearranged = not left and not right
+        left, right = a.values, b.values
+        comparable = len(left) == len(right) and not rearranged
+    else:
+        comparable = len(left) == len(right) == 1
+    if not comparable:
+        yield Difference(argument=place.path, comparator="exact" if a.ordered else "set")
         return
     for one, other in zip(left, right, strict=True):
         yield from _between(one, other, place.items, tool)

@@ -9,7 +9,7 @@ from typing import Any
 _STATEMENT = re.compile(
     r"\bdefaults?(?:\s+\w+)?(?:\s+is|\s+are|\s+to|\s*[:=])\s*"
     r"(?:set\s+to\s+|to\s+|an?\s+|the\s+|string\s+|value\s+)*"
-    r"(?P<value>'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\[\]]*\]|\{[^{}]*\}|[^\s,;()]+(?:\s+[^\s,;().]+){0,5})"
+    r"(?P<value>'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\[\]]*\]|\{[^{}]*\}|[-+]?\d{1,3}(?:,\d{3})+\b|[^\s,;()]+(?:\s+[^\s,;().]+){0,5})"
     r"(?P<rest>[^.;\n]*)"
     r"|\bdefault\s+(?P<plain>'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\d.,eE+-]*|empty\s+(?:array|list|string|object)|true\b|false\b)"
     r"|\bwith\s+(?P<as>'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s,;().]+)\s+as\s+(?:the\s+)?default\b"

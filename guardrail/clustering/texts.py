@@ -73,21 +73,23 @@ def loose(text: str, *, keep_case: bool = False) -> str:
     return " ".join(_TAIL.sub("", text).split())
 
 
-def trimmed(words: str, echoes: frozenset[str]) -> str:
-    """The words without an article in front and without echoes of the argument's name at the ends.
+def essence(text: str, echoes: frozenset[str], *, keep_case: bool = False) -> str:
+    """The loose words of a text without an article in front and echoes of its argument's name at the ends.
 
     A ``room_type`` is "single" as it is "single room", a ``museum`` "louvre" as it is "the louvre museum".
     """
+    words = loose(text, keep_case=True)
     parts = words.split(" ")
-    if len(parts) > _SHORT:
-        return words
-    if len(parts) > 1 and (parts[0] == "the" or (parts[0] in ("a", "an") and len(parts) > 2)):
-        parts = parts[1:]
-    while len(parts) > 1 and parts[-1] in echoes:
-        parts = parts[:-1]
-    while len(parts) > 1 and parts[0] in echoes:
-        parts = parts[1:]
-    return " ".join(parts)
+    if len(parts) <= _SHORT:
+        first = parts[0].casefold()
+        if len(parts) > 1 and (first == "the" or (first in ("a", "an") and len(parts) > 2)):
+            parts = parts[1:]
+        while len(parts) > 1 and parts[-1].casefold() in echoes:
+            parts = parts[:-1]
+        while len(parts) > 1 and parts[0].casefold() in echoes:
+            parts = parts[1:]
+        words = " ".join(parts)
+    return words if keep_case or len(words) == 1 else words.casefold()
 
 
 @dataclass(frozen=True, kw_only=True)
