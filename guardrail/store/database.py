@@ -49,13 +49,15 @@ class Database:
     def __init__(self, path: Path, *, create: bool, timeout: float) -> None:
         self.path = path
         self._timeout = timeout
-        self._local = threading.local()
-        self._held: weakref.WeakSet[_Held] = weakref.WeakSet()
-        self._holding = threading.Lock()
         self._closed = False
+        self._start()
         self._check_path(create=create)
-        with self._translated():
-            migrate(self._connection("rwc" if create else "rw"), path, timeout=timeout)
+        try:
+            with self._translated():
+                migrate(self._connection("rwc" if create else "rw"), path, timeout=timeout)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -77,16 +79,29 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of all threads."""
+        self._leave_to_parent()
         with self._holding:
             self._closed = True
             for held in self._held:
                 held.close()
 
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._held: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._holding = threading.Lock()
+
+    def _leave_to_parent(self) -> None:
+        """In the child of a fork, have connections and a lock of its own."""
+        if self._pid != os.getpid():
+            self._start()
+
     def _connection(self, mode: str) -> sqlite3.Connection:
         if self._closed:
             raise StoreError(f"the store {self.path} is closed: open it again")
+        self._leave_to_parent()
         held: _Held | None = getattr(self._local, "held", None)
-        if held is None or held.pid != os.getpid():
+        if held is None:
             connection = sqlite3.connect(
                 f"{self.path.as_uri()}?mode={mode}",
                 uri=True,
@@ -94,11 +109,12 @@ class Database:
                 isolation_level=None,
                 check_same_thread=False,  # used by one thread, closed by any
             )
-            for setting in _SETTINGS:
-                connection.execute(setting)
-            held = self._local.held = _Held(connection)
+            held = _Held(connection)
             with self._holding:
                 self._held.add(held)
+            for setting in _SETTINGS:
+                connection.execute(setting)
+            self._local.held = held
         return held.connection
 
     def _check_path(self, *, create: bool) -> None:

@@ -382,12 +382,14 @@ from guardrail.store import SQLiteStore
 from tests.support.records import record
 store = SQLiteStore(sys.argv[1])
 store.add_record(record("rec-parent"))
+store._database._holding.acquire()  # as if another thread were opening its connection
 child = os.fork()
 if child == 0:
     store.add_record(record("rec-child1"))
     assert store._database._local.held.pid == os.getpid(), "the parent's connection was used"
     store.close()
     sys.exit(0)
+store._database._holding.release()
 assert os.waitpid(child, 0)[1] == 0
 store.add_record(record("rec-after1"))
 print(sorted(r.id for r in store.records()))
