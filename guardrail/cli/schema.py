@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import click
@@ -12,11 +13,16 @@ from guardrail.errors import ConfigError
 @click.command()
 @click.argument("name", type=click.Choice(["record", "policy"]))
 def schema(name: str) -> None:
-    """Print the JSON Schema of records or of policy files."""
-    try:
-        text = (files("guardrail") / "schemas" / f"{name}.json").read_text(encoding="utf-8")
-    except OSError as error:
+    """Print the JSON Schema of records or of policy files, the newest version."""
+    folder = files("guardrail") / "schemas"
+    entries = folder.iterdir() if folder.is_dir() else []
+    versions = {int(found[1]): found[0] for entry in entries if (found := _matches(name, entry.name))}
+    if not versions:
         raise ConfigError(
             f"the {name} schema is not in this installation: run pip install --force-reinstall guardrail-middleware"
-        ) from error
-    click.echo(text.rstrip("\n"))
+        )
+    click.echo((folder / versions[max(versions)]).read_text(encoding="utf-8").rstrip("\n"))
+
+
+def _matches(name: str, file: str) -> re.Match[str] | None:
+    return re.fullmatch(rf"{name}\.v(\d+)\.json", file)

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -142,14 +143,21 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["record", "policy"])
-def test_schema_prints_what_is_published(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "schemas").mkdir()
+def test_schema_prints_what_is_published(name: str) -> None:
+    result = CliRunner().invoke(main, ["schema", name])
+    assert (result.exit_code, result.stderr) == (0, "")
+    jsonschema.Draft202012Validator.check_schema(json.loads(result.stdout))
+
+
+def test_schema_prints_the_newest_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardrail.cli.schema.files", lambda package: tmp_path)
-    missing = CliRunner().invoke(main, ["schema", name])
+    missing = CliRunner().invoke(main, ["schema", "record"])
     assert missing.exit_code == 2
     assert "is not in this installation" in missing.stderr
-    (tmp_path / "schemas" / f"{name}.json").write_text('{"title": "é"}\n', encoding="utf-8")
-    assert json.loads(CliRunner().invoke(main, ["schema", name]).stdout) == {"title": "é"}
+    (tmp_path / "schemas").mkdir()
+    for version in (2, 10, 9):
+        (tmp_path / "schemas" / f"record.v{version}.json").write_text(f'{{"title": "é{version}"}}\n', encoding="utf-8")
+    assert json.loads(CliRunner().invoke(main, ["schema", "record"]).stdout) == {"title": "é10"}
 
 
 def test_schema_of_something_else() -> None:
