@@ -16,7 +16,7 @@ _BECAUSE = {
     Reason.LIKELY: "every token of its name and values was likely enough for a low-stakes call (not calibrated)",
     Reason.DISAGREED: "{measured}; {disagreeing} plan something else",
     Reason.RETRIES_SPENT: "still in doubt after planning again {attempt} of {retries} times; {measured}",
-    Reason.CRITICAL: "critical calls always wait for a human; {measured}",
+    Reason.CRITICAL: "critical calls always wait for a human; {evidence}",
     Reason.SAMPLING_FAILED: "the planning step could not be sampled again",
     Reason.INVALID_SAMPLES: "too few samples are valid: {measured}, {disagreeing} plan something else",
     Reason.ENTAILMENT_FAILED: "the samples could not be compared",
@@ -29,10 +29,12 @@ _BECAUSE = {
 
 def explain(ruling: Ruling, resolution: Resolution, counted: Tally, step: PlanningStep) -> str:
     """Says what was measured, against what, and what follows."""
-    measured = "no samples were drawn"
+    evidence = measured = "no samples were drawn"
     if counted.asked:
-        measured = f"{counted.agreeing} of {counted.asked} samples plan the same call, {counted.needed} are needed"
+        evidence = f"{counted.agreeing} of {counted.asked} samples plan the same call"
+        measured = f"{evidence}, {counted.needed} are needed"
     because = _BECAUSE[ruling.reason].format(
+        evidence=evidence,
         measured=measured,
         disagreeing=counted.disagreeing,
         attempt=step.attempt,
