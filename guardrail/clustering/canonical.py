@@ -204,7 +204,8 @@ def _given(value: Any, at: Field) -> Any:
     if value is None:
         omitted = declared_null or not (at.nullable or changes)
     else:
-        omitted = value is _OMITTED or (value in ("", [], {}) and at.default is NOT_STATED and not changes)
+        blank = not value.strip() if isinstance(value, str) else value in ([], {})
+        omitted = value is _OMITTED or (blank and at.default is NOT_STATED and not changes)
     if not omitted:
         return value
     return _OMITTED if at.default is NOT_STATED else at.default

@@ -15,7 +15,7 @@ from guardrail.clustering.schema import COMPARATORS, read_schema
 from guardrail.errors import ConfigError
 from guardrail.types import Cluster, MeaningKind, Sample, ToolCall, ToolSpec
 
-_MOST_MATCHED = 32
+_MOST_MATCHED = 32  # calls of one tool in one step; more of them match only where they are identical
 _SAME_TOOL = 1_000
 _TALKS = ("talks",)
 
@@ -132,14 +132,15 @@ class Comparison:
 
         Those on which alone hinges whether a planned call equals a sample's, or one sample's another's.
         """
-        tools = {call.call.name for call in self._planned}
-        forms: dict[str, dict[str, CanonicalCall]] = {name: {} for name in tools}
-        for call in self._all_calls():
-            if call.call.name in tools:
-                forms[call.call.name].setdefault(call.form, call)
+        forms: dict[str, dict[str, CanonicalCall]] = {call.call.name: {} for call in self._planned}
+        for calls in (self._planned, *(calls for calls in self._drawn if calls)):
+            counts = Counter(call.call.name for call in calls)
+            for call in calls:
+                if call.call.name in forms and counts[call.call.name] <= _MOST_MATCHED:
+                    forms[call.call.name].setdefault(call.form, call)
         found: set[TextPair] = set()
-        for calls in forms.values():
-            ordered = list(calls.values())
+        for by_form in forms.values():
+            ordered = list(by_form.values())
             for index, one in enumerate(ordered):
                 for other in ordered[index + 1 :]:
                     found.update(self._hinges(one, other) or ())
@@ -156,11 +157,6 @@ class Comparison:
             calls=tuple(self._meaning(index, matched, same) for index in range(len(self._planned))),
             extra=dict(sorted(extra.items())),
         )
-
-    def _all_calls(self) -> Iterator[CanonicalCall]:
-        yield from self._planned
-        for calls in self._drawn:
-            yield from calls or ()
 
     def _hinges(self, a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
         if a.form == b.form:
