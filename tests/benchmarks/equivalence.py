@@ -29,8 +29,6 @@ from guardrail.clustering import Entailment, ExactEntailment, TextPair, compare,
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.types import Sample, ToolCall, ToolSpec
 
-BATCH = 256
-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -110,11 +108,9 @@ def judge_rows(rows: Sequence[Row], entailment: Entailment) -> Outcome:
     )
     same: dict[TextPair, bool] = {}
     rounds = 0
-    if not isinstance(entailment, ExactEntailment):
-        for start in range(0, len(asked), BATCH):
-            batch = asked[start : start + BATCH]
-            same.update(zip(batch, entailment.equivalent(batch), strict=True))
-            rounds += 1
+    if asked and not isinstance(entailment, ExactEntailment):
+        same.update(zip(asked, entailment.equivalent(asked), strict=True))
+        rounds = 1
     decided = []
     for row, one in zip(rows, compared, strict=True):
         meaning = one.resolve(same)
