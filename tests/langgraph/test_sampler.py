@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -588,6 +589,31 @@ async def test_n_choices_are_never_merged_into_one_message(
     batch = await draw(ChatModelSampler(model), step_for(model), 5)
     assert [len(sample.calls) for sample in batch.samples] == [1] * 5
     assert len(server.requests) == 1
+
+
+class Derived(FakeChat):
+    """Streams, and makes something of its settings once, as other providers' models do with their clients."""
+
+    max_retries: int = 6
+
+    @cached_property
+    def client(self) -> dict[str, Any]:
+        return {"retries": self.max_retries}
+
+    def _stream(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("samples are not streamed")
+
+
+async def test_models_of_other_providers_do_not_stream_either(draw: Draw) -> None:
+    model = Derived(script=lambda _messages, index, _settings: ai(amount=index), callbacks=[Streams()])
+    assert sorted(amounts(await draw(ChatModelSampler(model), step_for(model), 2))) == [0, 1]
+
+
+def test_what_a_model_made_of_its_settings_is_made_again() -> None:
+    model = Derived(script=lambda *_: ai(amount=1))
+    assert model.client == {"retries": 6}
+    assert own_copy(model, temperature=1.0, timeout=3).client == {"retries": 0}  # type: ignore[attr-defined]
+    assert model.client == {"retries": 6}
 
 
 async def test_a_number_of_choices_of_the_model_is_not_paid_for(server: OpenAIServer, draw: Draw) -> None:
