@@ -218,7 +218,7 @@ class OpenAIServer:
             answer = self.reply(body, first)
             messages = [_fresh(m) for m in answer] if isinstance(answer, list) else [_fresh(answer)]
             if not isinstance(answer, list):
-                messages += [_fresh(self.reply(body, first + k)) for k in range(1, asked)]  # type: ignore[arg-type]
+                messages += [_fresh(self.reply(body, first + k)) for k in range(1, asked)]
             self.choices += len(messages)
         response: Body = {
             "id": f"chatcmpl-{next(_ids)}",
