@@ -425,4 +425,4 @@ def test_several_calls_of_one_message(server: OpenAIServer) -> None:
     server.reply = lambda _body, _index: calls(("pay", {"amount": 1}), ("search", {"query": "x"}))
     capture = PlanCapture()
     message = watch(chat(server), capture).bind_tools([pay, search]).invoke(GO)
-    assert [capture.plan_of(one["id"]).id for one in message.tool_calls] == [message.id] * 2  # type: ignore[union-attr, arg-type]
+    assert [capture.plan_of(one["id"]).id for one in message.tool_calls] == [message.id] * 2

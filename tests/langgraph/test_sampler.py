@@ -176,7 +176,7 @@ async def test_a_cache_in_front_of_the_model_is_recognised(server: OpenAIServer,
     assert sorted(statuses(batch)) == ["not_independent", "ok", "ok"]
     again = await draw(sampler, step_for(model), 2)
     seen = {provenance(sample) for sample in batch.samples}
-    assert [one.status.value for one in inspect(again.samples, seen)] == ["not_independent"] * 2  # type: ignore[arg-type]
+    assert [one.status.value for one in inspect(again.samples, seen)] == ["not_independent"] * 2
 
 
 @pytest.mark.parametrize(
@@ -490,9 +490,9 @@ def test_the_copy_is_made_once_and_leaves_the_users_alone(server: OpenAIServer) 
     own = own_copy(model, temperature=1.0, timeout=3)
     assert (model.cache, model.tags, model.temperature, model.root_client.max_retries) == (True, ["mine"], 0.2, 4)
     assert (model.root_client.timeout, model.root_async_client.max_retries) == (9, 4)
-    assert own.max_retries == 0  # type: ignore[attr-defined]
+    assert own.max_retries == 0
     assert own.tags == ["mine", "nostream", "guardrail:resample"]
-    assert (own.root_client.max_retries, own.root_async_client.timeout) == (0, 3)  # type: ignore[attr-defined]
+    assert (own.root_client.max_retries, own.root_async_client.timeout) == (0, 3)
 
 
 class Heard(BaseCallbackHandler):
@@ -510,7 +510,7 @@ def guarded(model: ChatOpenAI, draw_in_node: Callable[[ChatModelSampler, Plannin
     sampler = ChatModelSampler(model)
 
     def step(state: MessagesState) -> PlanningStep:
-        plan = capture.lookup(state["messages"][-1])  # type: ignore[arg-type]
+        plan = capture.lookup(state["messages"][-1])
         assert plan is not None
         return PlanningStep(id="s", planned=plan.planned, tools=(), request=plan.request)
 
@@ -612,7 +612,7 @@ async def test_models_of_other_providers_do_not_stream_either(draw: Draw) -> Non
 def test_what_a_model_made_of_its_settings_is_made_again() -> None:
     model = Derived(script=lambda *_: ai(amount=1))
     assert model.client == {"retries": 6}
-    assert own_copy(model, temperature=1.0, timeout=3).client == {"retries": 0}  # type: ignore[attr-defined]
+    assert own_copy(model, temperature=1.0, timeout=3).client == {"retries": 0}
     assert model.client == {"retries": 6}
 
 

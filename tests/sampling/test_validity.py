@@ -15,11 +15,11 @@ PAY = ToolCall(name="pay", arguments={"amount": 100})
 
 
 def sample(response_id: str | None = "r1", choice: int | None = 0, **given: object) -> Sample:
-    return Sample(**{"calls": (PAY,), "response_id": response_id, "choice": choice, **given})  # type: ignore[arg-type]
+    return Sample(**{"calls": (PAY,), "response_id": response_id, "choice": choice, **given})
 
 
 def statuses(*samples: Sample, seen: object = ()) -> list[str]:
-    return [one.status.value for one in inspect(samples, seen)]  # type: ignore[arg-type]
+    return [one.status.value for one in inspect(samples, seen)]
 
 
 @pytest.mark.parametrize(
