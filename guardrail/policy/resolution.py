@@ -11,7 +11,7 @@ from guardrail.policy.defaults import SIGNALS
 from guardrail.types import DecisionType, Route, Tier
 
 _ROUNDING: Final = 1e-9
-"""2/3 of 3 is 2, although the nearest float to 2/3 is not 2/3."""
+"""7 % of 100 is 7, although the float 0.07 times 100 is a little more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ def lexical_entropy(samples: Iterable[Sample]) -> float:
     It looks at whole samples: where a step has several calls, all of them have the same value.
 
     Raises:
-        ValueError: no sample is valid.
+        ValueError: no sample is valid, or one is nested too deeply to be compared.
     """
     return discrete_entropy(Counter(_form(sample) for sample in samples if sample.valid).values())
 

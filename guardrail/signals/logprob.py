@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from guardrail.signals.exact import exact
+from guardrail.signals.exact import TooDeep, exact
 from guardrail.signals.json_spans import Node, objects
 from guardrail.types import Sample, Token, ToolCall
 
@@ -52,7 +52,10 @@ def call_logprobs(planned: Sample, index: int) -> Alignment:
     if any(not token.logprob <= _ROUNDING or math.isinf(token.logprob) for token in planned.tokens):
         return Alignment(missing="a token's log-probability is not a log-probability")
     text = "".join(token.text for token in planned.tokens)
-    found = _calls(text, planned.calls)
+    try:
+        found = _calls(text, planned.calls)
+    except TooDeep as error:
+        return Alignment(missing=f"the calls are {error}")
     if found is None:
         return Alignment(missing="the tokens do not spell the planned calls")
     spans = found[index]
@@ -68,9 +71,7 @@ def _calls(text: str, calls: Sequence[ToolCall]) -> list[tuple[Span, ...]] | Non
     whole = [(name, arguments) for name, arguments in written if (name.value, exact(arguments.value)) in wanted]
     if [(name.value, exact(arguments.value)) for name, arguments in whole] == wanted:
         return [((name.start + 1, name.end - 1), *_values(arguments)) for name, arguments in whole]
-    if written or not _nothing_but(found, text):
-        return None
-    if [exact(node.value) for node in found] == [arguments for _, arguments in wanted]:
+    if _nothing_but(found, text) and [exact(node.value) for node in found] == [arguments for _, arguments in wanted]:
         return [tuple(_values(node)) for node in found]
     return None
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from guardrail.signals.agreement import agreement
 from guardrail.signals.entropy import discrete_entropy, entropy_bounds, weighted_entropy
+from guardrail.signals.exact import TooDeep
 from guardrail.signals.lexical import lexical_entropy
 from guardrail.signals.logprob import Alignment, call_logprobs
 from guardrail.types import Cluster, Sample, Signal
@@ -137,7 +138,10 @@ def _lexical_entropy(name: str, evidence: _Evidence) -> Signal:
     missing = evidence.no_spread() if valid < 2 else evidence.curtailed()
     if missing:
         return Signal(name=name, unit="nats", missing=missing)
-    return Signal(name=name, value=lexical_entropy(evidence.samples), unit="nats")
+    try:
+        return Signal(name=name, value=lexical_entropy(evidence.samples), unit="nats")
+    except TooDeep as error:
+        return Signal(name=name, unit="nats", missing=f"a sample is {error}")
 
 
 def _logprob_mean(name: str, evidence: _Evidence) -> Signal:

@@ -228,6 +228,11 @@ class TestAnnotations:
         assert tier(policy, call("look"), self.spec(readOnlyHint=True)) is Tier.LOW
         assert tier(policy, call("look"), self.spec(readOnlyHint=True, destructiveHint=True)) is Tier.CRITICAL
 
+    def test_a_hint_yields_to_names_only_not_to_later_patterns(self) -> None:
+        policy = Policy.parse({"tools": [self.READS, {"match": "*", "tier": "critical"}]})
+        assert tier(policy, call("look"), self.spec(readOnlyHint=True)) is Tier.LOW
+        assert tier(policy, call("look"), self.spec()) is Tier.CRITICAL
+
     def test_a_hint_never_lowers_what_the_policy_says_by_name(self) -> None:
         policy = Policy.parse({"tools": [self.READS, {"match": "wipe", "tier": "critical"}]})
         found = policy.resolve(call("wipe"), self.spec("wipe", readOnlyHint=True))
@@ -301,6 +306,8 @@ class TestNeeded:
             (0.1, 3, 1),
             (1.0, 8, 8),
             (0.7, 10, 7),
+            (0.07, 100, 7),
+            (11 / 20, 100, 55),
             (1.0, 0, 1),
             (1e-9, 5, 1),
         ],

@@ -114,6 +114,30 @@ def test_a_value_that_reads_as_a_call_is_data() -> None:
     assert call_logprobs(planned(call, parts=parts), 0).logprobs == (-1, -2, -3)
 
 
+def test_data_that_reads_as_a_planned_call_is_not_taken_for_it() -> None:
+    inner = ToolCall(name="g", arguments={"x": 1})
+    outer = ToolCall(name="f", arguments={"a": {"name": "g", "arguments": {"x": 1}}})
+    nested = (
+        '{"name":"',
+        ("f", -1),
+        '","arguments":{"a":{"name":"',
+        ("g", -2),
+        '","arguments":{"x":',
+        ("1", -3),
+        "}}}}",
+    )
+    parts = tokens(*nested, ' {"name":"', ("g", -4), '","arguments":{"x":', ("1", -5), "}}")
+    step = planned(outer, inner, parts=parts)
+    assert call_logprobs(step, 0).logprobs == (-1, -2, -3)
+    assert call_logprobs(step, 1).logprobs == (-4, -5)
+
+
+def test_arguments_alone_may_read_as_a_call() -> None:
+    call = ToolCall(name="f", arguments={"name": "g", "arguments": {"x": 1}})
+    parts = tokens('{"name":"', ("g", -2), '","arguments":{"x":', ("1", -3), "}}")
+    assert call_logprobs(planned(call, parts=parts), 0).logprobs == (-2, -3)
+
+
 def test_a_call_without_arguments_has_its_name() -> None:
     parts = tokens('{"name": "', ("now", -0.1), '", "arguments": {}}')
     assert call_logprobs(planned(ToolCall(name="now", arguments={}), parts=parts), 0).logprobs == (-0.1,)

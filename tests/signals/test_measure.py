@@ -152,6 +152,17 @@ def test_log_probability_needs_no_samples() -> None:
     assert measure(("logprob_min",), planned=PLAN, index=0)[0].missing == "the provider gave no log-probabilities"
 
 
+def test_arguments_nested_for_ever_are_a_reason_and_no_crash() -> None:
+    deep: list[object] = []
+    for _ in range(3000):
+        deep = [deep]
+    call = ToolCall(name="pay", arguments={"amount": deep})
+    plan = Sample(calls=(call,), tokens=(Token(text="{}", logprob=-1),))
+    found = measure(("lexical_entropy", "logprob_min"), planned=plan, index=0, samples=[plan, plan], asked=2)
+    assert found[0].missing == "a sample is nested too deeply to compare"
+    assert found[1].missing == "the calls are nested too deeply to compare"
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown signal 'entropy'; there are: agreement"):
         measure(("agreement", "entropy"), planned=PLAN, index=0)
