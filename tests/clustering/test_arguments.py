@@ -72,6 +72,7 @@ def test_the_same_in_another_form(schema, a, b):
         ({"type": "boolean"}, True, False),
         ({"type": "boolean"}, "yes", "no"),
         ({"type": "string", "enum": ["a", "A"]}, "a", "A"),
+        ({"type": "string", "enum": ["New", "new"]}, "New", "new"),
         ({"type": "string", "enum": ["red", "blue"]}, "red", "crimson"),
         ({"type": "array", "items": NUMBER}, [1, 2], [2, 1]),
         (STRINGS, ["a", "b"], ["b", "a"]),

@@ -77,7 +77,7 @@ def test_other_tools_are_grouped_by_which_they_are():
 
 def test_leaving_a_call_out_is_not_the_same_as_only_talking():
     planned = [pay(), call("look", query="a b")]
-    samples = [sample(call("look", query="a b")), sample(text="Which account?")]
+    samples = [sample(call("look", query="a b"), text="Looking it up."), sample(text="Which account?")]
     first, second = resolve(planned, samples).calls
     assert shape(first) == [("call", (), True), ("no_call", (0,), False), ("no_call", (1,), False)]
     assert [cluster.text for cluster in first.clusters] == ["", "", "Which account?"]
@@ -217,6 +217,8 @@ class TestHostile:
         flood = sample(*(pay(amount) for amount in range(15, 500)))
         first, second = resolve(planned, [flood]).calls
         assert (first.agrees, second.agrees) == ((False,), (True,))
+        chat = sample(*(call("look", query="".join(word) + " words") for word in itertools.permutations("abcde", 3)))
+        assert compare([call("look", query="my words")], [chat], TOOLS).pairs == ()
 
     @pytest.mark.parametrize(
         "text",
