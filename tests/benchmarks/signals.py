@@ -1,6 +1,7 @@
 """How well each signal tells right plans from wrong ones.
 
-    python -m tests.benchmarks.signals CASES.jsonl [--bfcl BFCL.jsonl] [--folds 5] [--seed 0] [--json]
+    python -m tests.benchmarks.signals CASES.jsonl [--bfcl BFCL.jsonl] [--backend structure|nli:FOLDER_OR_ID]
+        [--folds 5] [--seed 0] [--json]
 
 ``tests.benchmarks.cases`` says which files are read. Exact matching stands beside each signal over meanings: the
 share of samples with the same JSON as the plan, and the entropy over exact JSON. A step with several calls
