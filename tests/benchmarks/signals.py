@@ -5,8 +5,9 @@
 
 ``tests.benchmarks.cases`` says which files are read. Exact matching stands beside each signal over meanings: the
 share of samples with the same JSON as the plan, and the entropy over exact JSON. A step with several calls
-is as doubtful as its most doubtful call; a plan without a call agrees with samples without one. Brier score and ECE are of P(right) by logistic regression on the
-signal, fitted on the other folds; ``ece_null`` is the ECE that exact probabilities would have.
+is as doubtful as its most doubtful call; a plan without a call agrees with samples without one. Brier score and ECE are of
+P(right) by logistic regression on the signal, fitted on the other folds; ``ece_null`` is the ECE that exact
+probabilities would have.
 """
 
 from __future__ import annotations
