@@ -125,6 +125,7 @@ class Comparison:
         self._samples = samples
         self._drawn = drawn
         self._open: dict[tuple[str, str], tuple[TextPair, ...] | None] = {}
+        self._differences: dict[tuple[str, str], tuple[Difference, ...]] = {}
 
     @cached_property
     def pairs(self) -> tuple[TextPair, ...]:
@@ -166,6 +167,11 @@ class Comparison:
             self._open[key] = open_pairs(a, b)
         return self._open[key]
 
+    def _between(self, a: CanonicalCall, b: CanonicalCall) -> tuple[Difference, ...]:
+        if (a.form, b.form) not in self._differences:
+            self._differences[a.form, b.form] = differences(a, b)
+        return self._differences[a.form, b.form]
+
     def _equal(self, a: CanonicalCall, b: CanonicalCall, same: Same) -> bool:
         pairs = self._hinges(a, b)
         return pairs is not None and all(same.get(pair) is True for pair in pairs)
@@ -189,14 +195,15 @@ class Comparison:
     def _assigned(self, planned: Sequence[CanonicalCall], calls: Sequence[CanonicalCall], same: Same) -> list[int]:
         if len(planned) == len(calls) == 1:
             return [0]
-        if max(len(planned), len(calls)) > _MOST_MATCHED:
+        all_identical = sorted(call.key for call in planned) == sorted(call.key for call in calls)
+        if all_identical or max(len(planned), len(calls)) > _MOST_MATCHED:
             return _matched_by_key(planned, calls)
         return assign([[self._gain(one, other, len(planned), same) for other in calls] for one in planned])
 
     def _gain(self, planned: CanonicalCall, call: CanonicalCall, rows: int, same: Same) -> int:
         if self._equal(planned, call, same):
             return _SAME_TOOL * (rows + 1) + (planned.key == call.key)
-        standing = sum(difference.stands(same) for difference in differences(planned, call))
+        standing = sum(difference.stands(same) for difference in self._between(planned, call))
         return max(_SAME_TOOL - standing, 1)
 
     def _meaning(self, index: int, matched: Sequence[_Matched | None], same: Same) -> CallMeaning:
@@ -230,7 +237,7 @@ class Comparison:
         for place, group in enumerate(groups):
             members = sorted(number for call in group for _, number in calling.get(call.form, ()))
             first = min((firsts[call.form] for call in group if call.form in firsts), key=_order, default=planned)
-            standing = () if place == 0 else differences(planned, first)
+            standing = () if place == 0 else self._between(planned, first)
             yield (
                 ("", *_order(first)),
                 Cluster(
