@@ -271,10 +271,11 @@ def _text(value: str, place: Field) -> Scalar:
         return Scalar(key=f"exact:{identity(value) if member is None else member}")
     if place.moment and (moment := read_moment(shown(value), place.order)) is not None:
         return Scalar(key=f"moment:{moment}", comparator="date")
-    named_text = place.comparator == "text"
     plain = identity(value)
-    if not named_text and (not place.known or place.comparator in ("exact", "number") or looks_like_identity(plain)):
-        return Scalar(key=f"exact:{plain}")
+    if place.comparator != "text":
+        shaped = not place.cased and looks_like_identity(plain)
+        if shaped or not place.known or place.comparator in ("exact", "number"):
+            return Scalar(key=f"exact:{plain}")
     if plain[:1] in ("{", "[") and isinstance(_parsed(plain), dict | list) and (text := _json(_parsed(plain))):
         return Scalar(key=f"json:{text}")
     words = essence(value, place.echoes, keep_case=place.cased and len(plain) <= 3)

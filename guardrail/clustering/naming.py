@@ -11,13 +11,19 @@ from guardrail.clustering import vocabulary
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 _IDENTITY_TEXT = re.compile(
-    r"\be-?mail address|\bfile ?(?:path|name)\b|\baccount number|\bunique identifier", re.IGNORECASE
+    r"\be-?mail address|\bfile ?(?:path|name)\b|\baccount number|\b(?:unique )?(?:id|identifier) (?:of|for)\b",
+    re.IGNORECASE,
+)
+_PARTY_TEXT = re.compile(
+    r"\b(?:account|recipient|receiver|payee|beneficiary|sender|wallet|e-?mail|phone|user)\b", re.IGNORECASE
 )
 _CODE_TEXT = re.compile(r"\bSQL\b|\bGraphQL\b|\bregular expression\b|\bshell\b|\bPython (?:code|expression)\b")
 _IDENTITY_VALUE = re.compile(
-    r"[^\s@]+@[^\s@]+|\w+://\S+|(?:[A-Za-z]:)?[\\/]\S*|~/\S*|\.{1,2}/\S*"
-    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?=\w*\d)[0-9a-fA-F]{16,}|(?=[\w-]*\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*"
+    r"[^\s@]+@[^\s@]+"  # an e-mail address
+    r"|\S*[/\\]\S*"  # a link or a path
+    r"|(?=[\w:#.-]*\d)[A-Za-z0-9]+(?:[-_.:#][A-Za-z0-9]+)*"  # an order number, a hash, a version
 )
+_FILE_VALUE = re.compile(r"[\w.-]+\.(?P<ending>[A-Za-z]\w{0,4})")
 
 _MOMENT_TEXT = re.compile(
     r"\bY{2,4}[-/.]M{1,2}|\bM{1,2}[-/.]D{1,2}[-/.]Y|\bD{1,2}[-/.]M{1,2}[-/.]Y|\bISO[- ]?8601\b", re.IGNORECASE
@@ -45,7 +51,7 @@ def names_identity(name: str, schema: Mapping[str, Any]) -> bool:
         or (head == "address" and before in vocabulary.ADDRESS_OF)
         or (head == "key" and len(parts) > 1)
         or (head in vocabulary.NUMBERED)
-        or (parts == ("to",) and "mail" in _text(schema))
+        or (parts[0] in ("to", "from") and len(parts) == 1 and _PARTY_TEXT.search(_text(schema)) is not None)
         or _IDENTITY_TEXT.search(_text(schema)) is not None
     )
 
@@ -58,6 +64,9 @@ def names_code(name: str, schema: Mapping[str, Any]) -> bool:
 
 def looks_like_identity(value: str) -> bool:
     """Whether a value is itself an e-mail address, link, path or identifier, whatever its argument is called."""
+    file = _FILE_VALUE.fullmatch(value)
+    if file is not None and file["ending"].casefold() not in vocabulary.SITES:
+        return True
     return _IDENTITY_VALUE.fullmatch(value) is not None
 
 

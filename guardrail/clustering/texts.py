@@ -35,6 +35,7 @@ _NUMBER = re.compile(r"[-+]?\d+(?:[.,:]\d+)*")
 _LABELLED = re.compile(r"(?<![^\W\d_])[^\W\d_]++[-_./#]?\d[\w-]*")
 _BETWEEN = re.compile(r"[\s<>\"',;()]+")
 _LOCATES = frozenset("@/\\")
+_ROMAN = re.compile(r"\b(?:I{2,3}|IV|VI{0,3}|IX|XI{0,3}|XIV|XV)\b")
 _SYMBOL = re.compile(r"[$€£¥₹₩₿%°<>=+*&|~^#]")
 
 _NONE: frozenset[str] = frozenset()
@@ -77,6 +78,7 @@ def essence(text: str, echoes: frozenset[str], *, keep_case: bool = False) -> st
     """The loose words of a text without an article in front and echoes of its argument's name at the ends.
 
     A ``room_type`` is "single" as it is "single room", a ``museum`` "louvre" as it is "the louvre museum".
+    Addresses, links and paths inside the text keep every character.
     """
     words = loose(text, keep_case=True)
     parts = words.split(" ")
@@ -89,7 +91,8 @@ def essence(text: str, echoes: frozenset[str], *, keep_case: bool = False) -> st
         while len(parts) > 1 and parts[0].casefold() in echoes:
             parts = parts[1:]
         words = " ".join(parts)
-    return words if keep_case or len(words) == 1 else words.casefold()
+    folded = words if keep_case or len(words) == 1 else words.casefold()
+    return " ".join([folded, *locators(shown(text))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,21 +100,18 @@ class Marks:
     """What in a text no judge of language may wave through when it changes.
 
     ``signature`` holds its numbers in their order (dates inside the text as ISO), words with a number
-    (INV-7), symbols, e-mail addresses, links, handles and paths, week days, months and words such as
+    (INV-7), Roman numbers, symbols, e-mail addresses, links, handles and paths, week days, months and words such as
     "tomorrow", the count of negations, and whether it is a lone "any" or "all".
     """
 
     signature: tuple[object, ...]
     words: tuple[str, ...]
+    unordered: tuple[str, ...] | None
+    """The words in alphabetical order where a direction or an operator makes their order matter."""
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         return frozenset(self.words)
-
-    @cached_property
-    def directed(self) -> tuple[str, ...]:
-        """The words in alphabetical order where a direction makes their order matter, else ()."""
-        return () if vocabulary.DIRECTED.isdisjoint(self.words) else tuple(sorted(self.words))
 
 
 def marks(text: str) -> Marks:
@@ -119,26 +119,36 @@ def marks(text: str) -> Marks:
     text = shown(text).translate(_QUOTES).translate(_DASHES)
     words = tuple(_WORD.findall(text.casefold()))
     counted = with_plain_dates(" ".join(vocabulary.COUNTS.get(word.casefold(), word) for word in text.split()))
-    locators = [part.rstrip(".!?:") for part in _BETWEEN.split(text) if not _LOCATES.isdisjoint(part)]
+    symbols = sorted(_SYMBOL.findall(text))
+    directed = bool(symbols) or " - " in text or " / " in text or not vocabulary.DIRECTED.isdisjoint(words)
     return Marks(
         signature=(
             tuple(_value(match) for match in _NUMBER.findall(counted)),
             sorted(match.casefold() for match in _LABELLED.findall(counted)),
-            sorted(_SYMBOL.findall(text)),
-            sorted(locators),
+            symbols,
+            sorted(_ROMAN.findall(text)),
+            locators(text),
             sorted(_TIMES[word] for word in words if word in _TIMES),
             _negations(text),
             len(words) == 1 and words[0] in vocabulary.WILDCARDS,
         ),
         words=words,
+        unordered=tuple(sorted(words)) if directed else None,
     )
+
+
+def locators(text: str) -> list[str]:
+    """The e-mail addresses, links, handles and paths inside a text, as they are written."""
+    if _LOCATES.isdisjoint(text):
+        return []
+    return sorted(part.rstrip(".!?:") for part in _BETWEEN.split(text) if not _LOCATES.isdisjoint(part))
 
 
 def certainly_different(a: Marks, b: Marks) -> bool:
     """Whether two texts differ in their marks, say opposites, or turn a direction round ("from A to B")."""
     if a.signature != b.signature:
         return True
-    if a.directed and a.directed == b.directed and a.words != b.words:
+    if a.unordered is not None and a.unordered == b.unordered and a.words != b.words:
         return True
     left, right = a.vocabulary - b.vocabulary, b.vocabulary - a.vocabulary
     return any(

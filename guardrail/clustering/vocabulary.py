@@ -66,6 +66,7 @@ PARALLEL = _listed(
     "quantities amounts prices weights counts sizes scores units doses values",
 )
 
+SITES = _listed("com org net edu gov io co ai app dev info tv uk us de fr es it nl eu ca au jp in")
 CASED = _listed(
     "unit units",
 )

@@ -181,12 +181,37 @@ class TestIdentity:
             assert asked(STRING, "Abc-Def", other, name=name) == []
 
     @pytest.mark.parametrize(
-        "value", ["ann@site.org", "https://site.org/A", "/etc/Hosts", "C:\\Data", "INV-0042", "3f2b8c1e9d7a4b60"]
+        "value",
+        [
+            "ann@site.org",
+            "https://site.org/A",
+            "/etc/Hosts",
+            "C:\\Data",
+            "INV-0042",
+            "3f2b8c1e9d7a4b60",
+            "docs/Plan",
+            "Plan.pdf",
+            "User:42",
+        ],
     )
     def test_a_value_that_is_an_identity_is_one_wherever_it_stands(self, value):
         other = value.swapcase()
         assert not same(STRING, value, other, name="note")
         assert asked(STRING, value, other, name="note") == []
+
+    def test_identities_inside_a_text_keep_every_character(self):
+        assert same(STRING, "Please delete /tmp/a", "please delete /tmp/a.", name="note")
+        for other in ("please delete /tmp/A", "please delete /tmp/a_", "please delete /tmp/-a"):
+            assert not same(STRING, "please delete /tmp/a", other, name="note")
+            assert asked(STRING, "please delete /tmp/a", other, name="note") == []
+
+    @pytest.mark.parametrize("name", ["to", "from"])
+    def test_the_ends_of_a_payment_are_identities_those_of_a_journey_are_not(self, name):
+        assert not same({**STRING, "description": "Account to use."}, "Savings", "savings", name=name)
+        assert same({**STRING, "description": "City."}, "Rome", "rome", name=name)
+
+    def test_a_site_is_the_same_in_any_case(self):
+        assert same(STRING, "Example.com", "example.com", name="website")
 
     def test_compatibility_forms_do_not_merge_identities(self):
         assert same(STRING, "caf\u00e9", "cafe\u0301", name="file_name")
