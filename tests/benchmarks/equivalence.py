@@ -76,7 +76,8 @@ def _row(data: dict[str, Any]) -> Row:
     )
 
 
-def _calls(calls: Iterable[dict[str, Any]]) -> tuple[ToolCall, ...]:
+def _calls(calls: Iterable[dict[str, Any]] | dict[str, Any]) -> tuple[ToolCall, ...]:
+    calls = [calls] if isinstance(calls, dict) else calls
     return tuple(ToolCall(name=call["name"], arguments=call["arguments"]) for call in calls)
 
 
