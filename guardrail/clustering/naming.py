@@ -40,7 +40,7 @@ def words(name: str) -> tuple[str, ...]:
 def names_identity(name: str, schema: Mapping[str, Any]) -> bool:
     """Whether the values of an argument name one thing each, so that a look-alike is another thing."""
     parts = words(name)
-    if schema.get("format") in vocabulary.IDENTITY_FORMATS:
+    if _format(schema) in vocabulary.IDENTITY_FORMATS:
         return True
     if not parts:
         return False
@@ -72,7 +72,7 @@ def looks_like_identity(value: str) -> bool:
 
 def names_moment(name: str, schema: Mapping[str, Any]) -> bool:
     """Whether the values of an argument are dates or times of day."""
-    if schema.get("format") in vocabulary.MOMENT_FORMATS:
+    if _format(schema) in vocabulary.MOMENT_FORMATS:
         return True
     parts = words(name)
     if not parts or not vocabulary.NOT_MOMENT.isdisjoint(parts):
@@ -119,6 +119,11 @@ def _lines_up(name: str, schema: object) -> bool:
         return False
     parts: Sequence[str] = words(name)
     return (bool(parts) and parts[-1] in vocabulary.PARALLEL) or _PARALLEL.search(_text(schema)) is not None
+
+
+def _format(schema: Mapping[str, Any]) -> str:
+    name = schema.get("format")
+    return name if isinstance(name, str) else ""
 
 
 def _text(schema: Mapping[str, Any]) -> str:

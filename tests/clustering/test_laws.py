@@ -190,46 +190,37 @@ def test_an_ignored_argument_changes_nothing(given_arguments, a, b):
     assert compare_calls(first, second, NOTE, comparators={"request": "ignore"}).equal()
 
 
+KEYWORDS = st.sampled_from(
+    [
+        "type",
+        "format",
+        "properties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "allOf",
+        "$ref",
+        "default",
+        "required",
+        "description",
+        "nullable",
+        "uniqueItems",
+        "a",
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.floats() | st.integers() | st.text()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+SCHEMAS = st.recursive(
+    SCALARS | st.sampled_from(["string", "number", "array", "object", "date", "#/properties/a", "Default is 5."]),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYWORDS, inner),
+    max_leaves=20,
+)
+
+
 @pytest.mark.slow
 @settings(max_examples=2_000)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=20,
-    ),
-    st.dictionaries(
-        st.text(),
-        st.recursive(
-            st.none()
-            | st.booleans()
-            | st.integers()
-            | st.text()
-            | st.sampled_from(["string", "array", "object", "#/properties/a"]),
-            lambda inner: (
-                st.lists(inner)
-                | st.dictionaries(
-                    st.sampled_from(
-                        [
-                            "type",
-                            "properties",
-                            "items",
-                            "enum",
-                            "anyOf",
-                            "$ref",
-                            "default",
-                            "required",
-                            "description",
-                            "a",
-                        ]
-                    ),
-                    inner,
-                )
-            ),
-            max_leaves=20,
-        ),
-    ),
-)
+@given(VALUES, st.dictionaries(KEYWORDS, SCHEMAS))
 def test_no_value_under_any_schema_raises(value, schema):
     spec = ToolSpec(name="t", parameters={"type": "object", "properties": {"a": schema}})
     one = ToolCall(name="t", arguments={"a": value})
