@@ -113,7 +113,8 @@ def test_a_missing_extra_of_our_own_names_the_command_that_installs_it(monkeypat
     (entry,) = [one for one in distribution.entry_points if one.group == GROUP and one.name == "resume"]
     assert entry.dist is not None
     monkeypatch.setattr("guardrail.cli.main.entry_points", lambda group: [entry])
-    monkeypatch.setitem(sys.modules, "langgraph", None)
+    for name in {"langgraph", *(name for name in sys.modules if name.startswith("langgraph."))}:
+        monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.startswith("guardrail_langgraph")]:
         monkeypatch.delitem(sys.modules, name)
     result = CliRunner().invoke(main, ["resume", "--graph", "x:y"])
