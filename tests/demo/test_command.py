@@ -30,9 +30,11 @@ def demo(*arguments, text=""):
     return CliRunner().invoke(main, ["demo", *arguments], input=text)
 
 
-def shop():
-    (file,) = FOLDER.glob("shop-*.sqlite")
-    return Shop(file)
+def customers():
+    """How many customers are left in the shop of the one task that ran (6 before any tool was used)."""
+    files = list(FOLDER.glob("shop-*.sqlite"))
+    assert len(files) <= 1
+    return Shop(files[0]).count("customers") if files else 6
 
 
 def reviews(state=None):
@@ -65,7 +67,7 @@ def test_in_a_script_reviews_are_left_pending_and_the_exit_code_is_zero(folder):
     assert "pending  review" in run.stdout
     assert "sqlite:///guardrail.db" in run.stdout
     assert [review.state for review in reviews()] == [ReviewState.PENDING]
-    assert shop().count("customers") == 6
+    assert customers() == 6
 
 
 def test_the_default_tasks_show_every_route():
@@ -82,7 +84,7 @@ def test_a_viewer_who_approves_sees_the_tool_run_once():
     assert result.exit_code == 0, result.output
     assert "Nothing was decided" in result.output
     assert "Deleted customer C6" in result.output
-    assert shop().count("customers") == 5
+    assert customers() == 5
     assert [review.state for review in reviews()] == [ReviewState.DONE]
 
 
@@ -90,7 +92,7 @@ def test_a_viewer_who_rejects_sees_nothing_run():
     result = demo("--task", "delete", text="r\nwe keep it\n")
     assert result.exit_code == 0, result.output
     assert "is told: Not executed: rejected by a human. we keep it" in result.output
-    assert shop().count("customers") == 6
+    assert customers() == 6
 
 
 def test_at_the_end_of_input_the_review_stays_pending():
@@ -131,7 +133,7 @@ def test_a_pending_review_is_decided_and_resumed_by_other_commands():
     assert approved.exit_code == 0, approved.output
     resumed = CliRunner().invoke(main, ["resume", "--graph", "guardrail_langgraph.demo.session:graph"])
     assert resumed.exit_code == 0, resumed.output
-    assert shop().count("customers") == 5
+    assert customers() == 5
     assert reviews()[0].state is ReviewState.DONE
 
 

@@ -15,7 +15,9 @@ from guardrail_langgraph.demo.recording import load
 from guardrail_langgraph.demo.shop import Shop
 from guardrail_langgraph.demo.tasks import SHORT, TASKS
 
-FILES = [file for file in files("guardrail_langgraph.demo").joinpath("recordings").iterdir() if file.name != "README"]
+FILES = [
+    file for file in files("guardrail_langgraph.demo").joinpath("recordings").iterdir() if file.name.endswith(".json")
+]
 
 
 @pytest.fixture(scope="module")
