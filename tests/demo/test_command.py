@@ -82,6 +82,7 @@ def test_the_default_tasks_show_every_route():
 def test_a_viewer_who_approves_sees_the_tool_run_once():
     result = demo("--task", "delete", text="\na\n")
     assert result.exit_code == 0, result.output
+    assert "delete_customer: [a] approve, [r] reject" in result.output
     assert "Nothing was decided" in result.output
     assert "Deleted customer C6" in result.output
     assert customers() == 5
@@ -91,7 +92,7 @@ def test_a_viewer_who_approves_sees_the_tool_run_once():
 def test_a_viewer_who_rejects_sees_nothing_run():
     result = demo("--task", "delete", text="r\nwe keep it\n")
     assert result.exit_code == 0, result.output
-    assert "is told: Not executed: rejected by a human. we keep it" in result.output
+    assert "told     Not executed: rejected by a human. we keep it" in result.output
     assert customers() == 6
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from guardrail.cli.options import reviewer, store_option
 from guardrail.errors import ConfigError
@@ -82,7 +83,13 @@ def demo(
     view = View(console, pause=lambda: time.sleep(pause))
     tally = Tally()
     store = open_store(session.store)
-    answers: Reviewer = nobody if non_interactive else Queued(Queue(store)) if queued else Asked(console.input)
+    answers: Reviewer = (
+        nobody
+        if non_interactive
+        else Queued(Queue(store))
+        if queued
+        else Asked(lambda prompt: console.input(Text(prompt)))
+    )
     try:
         with opened(session, FOLDER, store) as graph:
             session.save(FOLDER)

@@ -11,7 +11,7 @@ from langgraph.types import Command, Interrupt
 
 from guardrail.store import Store
 from guardrail.types import Usage
-from guardrail_langgraph.demo.recorded import REPLAY
+from guardrail_langgraph.demo.recorded import REPLAY, SECONDS
 from guardrail_langgraph.demo.reviewer import Reviewer, verdict_of
 from guardrail_langgraph.demo.tally import Tally
 from guardrail_langgraph.demo.tasks import Task
@@ -81,6 +81,7 @@ class Conversation:
         if usage:
             counted = Usage(requests=1, prompt_tokens=usage["input_tokens"], completion_tokens=usage["output_tokens"])
             self._tally.planning += counted
+        self._tally.recorded_seconds += message.response_metadata.get(SECONDS, 0.0)
         if message.response_metadata.get(REPLAY) == "other words":
             self._view.replayed_in_other_words()
         if not message.tool_calls:

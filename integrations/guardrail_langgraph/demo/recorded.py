@@ -21,6 +21,8 @@ from guardrail_langgraph.demo.recording import Drawn, RecordedStep, Recording, p
 
 REPLAY = "replay"
 """Key in a message's ``response_metadata``: "exact", "other words" (the recorded request had other texts), "none"."""
+SECONDS = "recorded_seconds"
+"""Key in a plan's ``response_metadata``: how long the real model took for the plan and its samples."""
 NO_RECORDING = "(No recording goes on from here: the real model was not asked what it does next.)"
 
 
@@ -81,7 +83,9 @@ class RecordedChatModel(BaseChatModel):
         key = (recording.task, at)
         if not temperature:
             self._given[key] = 0
-            return _result((step.plan,), replay=replay, response_id=f"{recording.task}/{at}", step=step)
+            result = _result((step.plan,), replay=replay, response_id=f"{recording.task}/{at}", step=step)
+            result.generations[0].message.response_metadata[SECONDS] = step.seconds
+            return result
         first = self._given.get(key, 0)
         drawn = step.samples[first : first + int(kwargs.get("n", self.n))]
         if not drawn:

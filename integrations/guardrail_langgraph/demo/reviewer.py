@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from langgraph.types import Interrupt
+from rich.padding import Padding
 
 from guardrail.cli.render import call_block
 from guardrail.cli.safe_text import plain
@@ -15,7 +16,7 @@ from guardrail.codec import from_json
 from guardrail.review import Queue
 from guardrail.types import DecisionType, ReviewState, Verdict
 from guardrail_langgraph.answers import as_answer
-from guardrail_langgraph.demo.view import View
+from guardrail_langgraph.demo.view import INDENT, View
 
 _KEYS = {"a": DecisionType.APPROVE, "e": DecisionType.EDIT, "r": DecisionType.REJECT, "s": DecisionType.RESPOND}
 _OPEN = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
@@ -61,7 +62,7 @@ class Asked:
 
     def _decide(self, verdict: Verdict, view: View) -> dict[str, Any] | None:
         keys = {key: kind for key, kind in _KEYS.items() if kind in verdict.decisions}
-        view.console.print(call_block(verdict.call, full=True))
+        view.console.print(Padding(call_block(verdict.call, full=True), (0, 0, 0, INDENT)))
         choices = ", ".join(f"[{key}] {kind.value}" for key, kind in keys.items())
         while True:
             given = self._read(f"{plain(verdict.call.name)}: {choices}, [l] leave it pending > ").strip().lower()

@@ -20,6 +20,7 @@ class Tally:
     pending: list[str] = field(default_factory=list)
     planning: Usage = field(default_factory=Usage)
     guarding: Usage = field(default_factory=Usage)
+    recorded_seconds: float = 0.0
 
     def add(self, record: Record) -> None:
         """Count an assessed step."""
@@ -42,8 +43,13 @@ class Tally:
             ),
             ("samples", f"{self.samples} drawn in {self.guarding.requests} requests"),
             ("tokens", f"{_tokens(self.planning)} for planning, {_tokens(self.guarding)} for the guard's samples"),
-            ("seconds", f"{self.planning.seconds:.1f} planning, {self.guarding.seconds:.1f} guarding"),
+            ("seconds", f"{self.planning.seconds:.1f} planning, {self.guarding.seconds:.1f} guarding{self._then()}"),
         ]
+
+    def _then(self) -> str:
+        if not self.recorded_seconds:
+            return ""
+        return f" (replayed; the model took {self.recorded_seconds:.0f} when it was recorded)"
 
 
 def _tokens(usage: Usage) -> str:

@@ -63,7 +63,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         id="shipping-mail",
         text="Tell bruno@example.com that order A105 ships tomorrow.",
-        shows="an e-mail in free text: the same content in other words",
+        shows="an e-mail in free text: other words count as another meaning until a model compares them",
     ),
     Task(
         id="refund-and-mail",

@@ -19,6 +19,8 @@ from guardrail_langgraph.demo.tally import Tally
 from guardrail_langgraph.demo.tasks import Task
 from guardrail_langgraph.history import MARK
 
+INDENT = 9
+"""Columns before the text."""
 _BAR = 16
 _LIMIT = 400
 _WORDS = 160
@@ -62,9 +64,9 @@ class View:
         mark = message.additional_kwargs.get(MARK)
         outcome = mark.get("outcome") if isinstance(mark, dict) else None
         if outcome == "retry":
-            self._line("agent", Text("is told where its plans disagreed, and plans the step again", "dim"))
+            self._line("told", Text("where the plans disagreed, and to plan the step again", "dim"))
         elif outcome is not None:
-            self._line("agent", Text.assemble(("is told: ", "dim"), shown(message.text, limit=_LIMIT)))
+            self._line("told", shown(message.text, limit=_LIMIT))
         else:
             self._line("ran", shown(message.text, limit=_LIMIT))
 
@@ -96,7 +98,7 @@ class View:
 
     def _line(self, label: str, value: Text, *, style: str = "dim") -> None:
         grid = Table.grid(padding=(0, 1))
-        grid.add_column(width=8, no_wrap=True)
+        grid.add_column(width=INDENT - 1, no_wrap=True)
         grid.add_column(overflow="fold")
         grid.add_row(Text(label, style), value)
         self.console.print(grid)
@@ -113,8 +115,9 @@ def evidence(verdict: Verdict, step: StepVerdict) -> Iterable[Text]:
         entropy = verdict.signal("semantic_entropy")
         value = "missing" if entropy is None or entropy.value is None else f"{entropy.value:.2f} nats"
         numbers.append(Text(f"entropy {value}"))
-        early = " (the rest could not change it)" if step.curtailed else ""
-        numbers.append(Text(f"{step.drawn} of {step.asked} samples{early}"))
+        invalid = f", {step.invalid} not valid" if step.invalid else ""
+        early = ", the rest could not change it" if step.curtailed else ""
+        numbers.append(Text(f"{step.drawn} of {step.asked} samples{invalid}{early}"))
     else:
         least = verdict.signal("logprob_min")
         if verdict.reason is Reason.LIKELY and least is not None and least.value is not None:
