@@ -8,6 +8,7 @@ from guardrail.clustering.comparison import (
     compare,
     compare_calls,
 )
+from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
 from guardrail.clustering.equality import Difference
 from guardrail.clustering.schema import COMPARATORS
@@ -23,6 +24,10 @@ __all__ = [
     "ExactEntailment",
     "StepMeaning",
     "TextPair",
+    "Wording",
     "compare",
     "compare_calls",
+    "narrows",
+    "never_same",
+    "wording",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from guardrail.clustering.canonical import CanonicalCall, Items, Members, Scalar, Value
+from guardrail.clustering.contrast import contrast
 from guardrail.clustering.entailment import TextPair
 from guardrail.clustering.schema import Field
 from guardrail.clustering.texts import certainly_different
@@ -63,7 +64,11 @@ class _Texts:
 def _judged(texts: _Texts) -> Difference:
     place = texts.place
     first, second = sorted((texts.a.text or "", texts.b.text or ""))
-    if first.casefold() == second.casefold() or certainly_different(texts.a.marks, texts.b.marks):
+    if (
+        first.casefold() == second.casefold()
+        or certainly_different(texts.a.marks, texts.b.marks)
+        or contrast(first, second)
+    ):
         return Difference(argument=place.path, comparator="text")
     pair = TextPair(tool=texts.tool, argument=place.path, a=first, b=second, description=place.description)
     return Difference(argument=place.path, comparator="text", pair=pair)

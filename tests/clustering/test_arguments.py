@@ -403,7 +403,7 @@ def test_a_difference_names_its_place_and_what_compared_it():
         when={"type": "string", "format": "date"},
     )
     a = call("act", address={"street": "High Street", "zip_code": "A"}, amount=1, memo="for lunch", when="2024-01-01")
-    b = call("act", address={"street": "Station Road", "zip_code": "B"}, amount=2, when="2024-01-02")
+    b = call("act", address={"street": "Mill Bridge", "zip_code": "B"}, amount=2, when="2024-01-02")
     found = {one.argument: (one.comparator, one.pair is not None) for one in compare_calls(a, b, spec).differences}
     assert found == {
         "address.street": ("text", True),

@@ -43,7 +43,7 @@ ROWS = [
     row([{"amount": 5}, {"amount": 6}], [{"amount": 5}], False, "order"),
     row([{"amount": 5}], [{"amount": 5}, {"amount": 6}], False, "order"),
     row([{"memo": "for lunch"}], [{"memo": "lunch money"}], True, "text", "adjudicated"),
-    row([{"memo": "for lunch"}], [{"memo": "for dinner"}], False, "text", "adjudicated"),
+    row([{"memo": "for lunch"}], [{"memo": "for the train"}], False, "text", "adjudicated"),
     row([], [], True, "nothing"),
 ]
 
@@ -78,7 +78,7 @@ def test_a_judge_is_asked_about_every_open_pair_in_one_round(pairs):
 
         def equivalent(self, pairs):
             batches.append(len(pairs))
-            return ["dinner" not in pair.a + pair.b for pair in pairs]
+            return ["train" not in pair.a + pair.b for pair in pairs]
 
     rows = equivalence.read_rows(pairs)
     found = equivalence.score(rows, equivalence.judge_rows(rows, Judge()))
