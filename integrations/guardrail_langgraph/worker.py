@@ -113,7 +113,7 @@ async def opened(spec: str) -> AsyncIterator[Any]:
         ConfigError: nothing usable is there; the message says what was found.
     """
     found = _load(spec)
-    if not hasattr(found, "get_state") and callable(found):
+    if not hasattr(found, "get_state") and callable(found) and not isinstance(found, type):
         found = _called(found, spec)
     if inspect.isawaitable(found):
         found = await found
@@ -161,7 +161,7 @@ def _load(spec: str) -> Any:
 
 
 def _checked(graph: Any, spec: str) -> Any:
-    if not hasattr(graph, "get_state") or getattr(graph, "checkpointer", None) is None:
+    if isinstance(graph, type) or not hasattr(graph, "get_state") or getattr(graph, "checkpointer", None) is None:
         raise ConfigError(f"{spec} is not a compiled graph with a checkpointer, so there is nothing to resume.")
     return graph
 

@@ -16,6 +16,7 @@ from guardrail.errors import EntailmentError, SamplingError, StoreError
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
 from guardrail.types import (
+    DecisionType,
     PlanningStep,
     Reason,
     Record,
@@ -169,6 +170,20 @@ async def test_no_measurement_is_no_evidence_of_confidence(fault: str, tier: Tie
     assert verdict.route is Route.REVIEW
 
 
+def test_a_sample_that_is_the_plans_own_response_is_a_copy() -> None:
+    planned = sample(pay(10), response_id="r1", choice=0)
+    verdict = decide(tiers("high"), [planned, *[GOOD] * 7], step(planned=planned))
+    assert (verdict.route, verdict.invalid) == (Route.REVIEW, 1)
+
+
+def test_reviewers_may_answer_at_most_what_the_guard_can_carry_out() -> None:
+    decisions = frozenset({DecisionType.APPROVE, DecisionType.REJECT})
+    store = MemoryStore()
+    guard = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store, decisions=decisions)
+    assert set(guard.assess(step(pay(10))).verdicts[0].decisions) == decisions
+    assert set(store.reviews()[0].decisions) == decisions
+
+
 def test_the_low_tier_runs_unmeasured_only_where_the_policy_says_so_and_the_record_says_it() -> None:
     verdict = decide(tiers("low", tiers={"low": {"unmeasured": "execute"}}), [BROKEN] * 3)
     assert (verdict.route, verdict.verdicts[0].reason) == (Route.EXECUTE, Reason.FAIL_OPEN_BY_POLICY)
@@ -301,7 +316,9 @@ def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, at
 @settings(max_examples=100, deadline=None)
 def test_higher_stakes_never_execute_what_lower_ones_do_not(drawn: list[Sample]) -> None:
     same = {name: {"samples": 8} for name in ("low", "medium", "high")}
-    routes = [decide(tiers(tier, tiers=same), drawn, curtail=False).route for tier in ("low", "medium", "high", "critical")]
+    routes = [
+        decide(tiers(tier, tiers=same), drawn, curtail=False).route for tier in ("low", "medium", "high", "critical")
+    ]
     executed = [route is Route.EXECUTE for route in routes]
     assert executed == sorted(executed, reverse=True)
     assert not executed[-1]
