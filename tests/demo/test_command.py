@@ -145,6 +145,17 @@ def test_there_is_nothing_to_resume_where_no_demo_ran():
     assert "run `guardrail demo` in this directory first" in result.output
 
 
+def test_a_queue_in_memory_cannot_be_waited_for():
+    result = demo("--queue", "--store", "memory://")
+    assert result.exit_code == 2
+    assert "name a file" in result.output
+
+
+def test_hints_name_the_store_that_was_used():
+    result = demo("--task", "delete", "--non-interactive", "--store", "sqlite:///other.db")
+    assert "decide: guardrail --store sqlite:///other.db reviews list" in result.output
+
+
 def test_the_tasks_are_listed():
     result = demo("--list")
     assert result.exit_code == 0

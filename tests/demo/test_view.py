@@ -149,7 +149,7 @@ def test_the_summary_counts_calls_routes_tokens_and_says_where_the_record_is(vie
     tally.add(record(call=pay(5), route=Route.REVIEW))
     tally.decisions["approved"] += 1
     tally.pending.append("f" * 64)
-    view.ended(tally, where="sqlite:///here.db", source="m, live", resume="guardrail resume --graph g")
+    view.ended(tally, where="sqlite:///here.db", source="m, live", graph="g")
     text = out.getvalue()
     for part in (
         "2 planned in 2 steps of 1 tasks",

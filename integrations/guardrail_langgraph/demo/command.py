@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from guardrail.cli.options import reviewer, store_option
+from guardrail.cli.options import DEFAULT_STORE, reviewer, store_option
 from guardrail.errors import ConfigError
 from guardrail.review import Queue
 from guardrail.sampling import Failure
@@ -24,7 +24,7 @@ from guardrail_langgraph.demo.tasks import SHORT, TASKS, Task, task
 from guardrail_langgraph.demo.view import View, tasks_table
 
 _PAUSE_SECONDS = 0.7
-_RESUME = "guardrail resume --graph guardrail_langgraph.demo.session:graph"
+_GRAPH = "guardrail_langgraph.demo.session:graph"
 
 
 @click.command()
@@ -74,13 +74,18 @@ def demo(
         return
     if queued and non_interactive:
         raise click.UsageError("--queue waits for decisions, --non-interactive does not: choose one.")
+    if queued and context.obj["store"].startswith("memory:"):
+        raise click.UsageError(
+            "--queue needs a store that another process can open: leave --store out, or name a file."
+        )
     if base_url and not model:
         raise click.UsageError("--base-url needs the name of the model: add --model NAME.")
     session = Session(
         store=context.obj["store"], model=model, base_url=base_url, policy=policy, logprobs=logprobs, timeout=timeout
     )
     pause = 0.0 if fast or not console.is_terminal else _PAUSE_SECONDS
-    view = View(console, pause=lambda: time.sleep(pause))
+    command = "guardrail" if session.store == DEFAULT_STORE else f"guardrail --store {session.store}"
+    view = View(console, command=command, pause=lambda: time.sleep(pause))
     tally = Tally()
     store = open_store(session.store)
     answers: Reviewer = (
@@ -99,7 +104,7 @@ def demo(
         view.note("Stopped. Reviews that were not decided are still pending.")
     finally:
         store.close()
-    view.ended(tally, where=session.store, source=_source(session), resume=_RESUME)
+    view.ended(tally, where=session.store, source=_source(session), graph=_GRAPH)
     if save_svg is not None:
         console.save_svg(str(save_svg), title="guardrail demo")
 

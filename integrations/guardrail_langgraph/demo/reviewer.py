@@ -106,7 +106,7 @@ class Queued:
     def __call__(self, waiting: Sequence[Interrupt], view: View) -> Mapping[str, Any]:
         reviews = {interrupt.id: verdict_of(interrupt).review_id for interrupt in waiting}
         for review_id in reviews.values():
-            view.note(f"waiting for a decision; in another terminal: guardrail reviews approve {review_id[:12]}")
+            view.note(f"waiting for a decision; in another terminal: {view.command} reviews approve {review_id[:12]}")
         while any(self._queue.get(review_id).state in _OPEN for review_id in reviews.values()):
             self._sleep(self._every)
         answers: dict[str, Any] = {}

@@ -28,10 +28,16 @@ _TIERS = {Tier.LOW: "green", Tier.MEDIUM: "cyan", Tier.HIGH: "yellow", Tier.CRIT
 
 
 class View:
-    """Prints the run of the agent, step by step. ``pause`` is called between steps."""
+    """Prints the run of the agent, step by step.
 
-    def __init__(self, console: Console, *, pause: Callable[[], None] = lambda: None) -> None:
+    ``command`` is how the viewer calls guardrail on the same store; ``pause`` is called between steps.
+    """
+
+    def __init__(
+        self, console: Console, *, command: str = "guardrail", pause: Callable[[], None] = lambda: None
+    ) -> None:
         self.console = console
+        self.command = command
         self._pause = pause
 
     def begin(self, task: Task) -> None:
@@ -83,7 +89,7 @@ class View:
         for review_id in review_ids:
             self._line("pending", Text(f"review {review_id[:12]}: nothing ran"), style=_style(Route.REVIEW))
 
-    def ended(self, tally: Tally, *, where: str, source: str, resume: str) -> None:
+    def ended(self, tally: Tally, *, where: str, source: str, graph: str) -> None:
         """The bill."""
         self.console.print()
         self.console.print(Rule(Text("summary", "bold"), align="left", style="dim"))
@@ -91,10 +97,10 @@ class View:
             self._line(name, Text(value))
         self._line("plans by", shown(source))
         self._line("record", shown(where))
-        self._line("", Text("look closer: guardrail log, guardrail show ID", "dim"))
+        self._line("", Text(f"look closer: {self.command} log, {self.command} show ID", "dim"))
         if tally.pending:
-            self._line("", Text("decide: guardrail reviews list, guardrail reviews approve ID; then go on:", "dim"))
-            self._line("", Text(resume, "dim"))
+            self._line("", Text(f"decide: {self.command} reviews list, {self.command} reviews approve ID", "dim"))
+            self._line("", Text(f"then go on: {self.command} resume --graph {graph}", "dim"))
 
     def _line(self, label: str, value: Text, *, style: str = "dim") -> None:
         grid = Table.grid(padding=(0, 1))
