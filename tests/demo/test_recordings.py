@@ -68,13 +68,16 @@ def replay(task, answers, tmp_path, recordings):
 
 
 @pytest.mark.parametrize("answers", ["approve", "reject"])
-def test_every_answer_leads_on_to_exactly_what_the_model_was_sent(answers, tmp_path, recordings):
+def test_every_answer_leads_on_to_what_was_recorded(answers, tmp_path, recordings):
+    """A request may differ from the recorded one only after words of the guard's, which may change."""
     for task in TASKS:
         messages, _ = replay(task, answers, tmp_path, recordings)
-        replayed = [message for message in messages if isinstance(message, AIMessage)]
-        kinds = [message.response_metadata.get("replay") for message in replayed]
-        assert set(kinds) <= {"exact", None}, (task.id, kinds)
-        assert kinds.count(None) <= 1  # the agent's own stop after its last step
+        told = False
+        for message in messages:
+            told = told or "guardrail" in message.additional_kwargs and message.type == "tool"
+            if isinstance(message, AIMessage) and not message.text.startswith("(The agent was stopped"):
+                kind = message.response_metadata["replay"]
+                assert kind == "exact" or (told and kind == "other words"), (task.id, kind)
 
 
 def test_the_short_selection_shows_every_route(tmp_path, recordings):
