@@ -74,7 +74,7 @@ def test_every_answer_leads_on_to_what_was_recorded(answers, tmp_path, recording
         messages, _ = replay(task, answers, tmp_path, recordings)
         told = False
         for message in messages:
-            told = told or "guardrail" in message.additional_kwargs and message.type == "tool"
+            told = told or ("guardrail" in message.additional_kwargs and message.type == "tool")
             if isinstance(message, AIMessage) and not message.text.startswith("(The agent was stopped"):
                 kind = message.response_metadata["replay"]
                 assert kind == "exact" or (told and kind == "other words"), (task.id, kind)
