@@ -252,7 +252,7 @@ UNUSABLE = {
     "two decisions": {"decisions": [{"type": "approve"}, {"type": "approve"}]},
     "no decisions": {"decisions": []},
     "unknown": {"decisions": [{"type": "ok"}]},
-    "edit to another tool": edit("pay", amount=1),
+    "edit to another tool": edit("pay", account="a9"),
     "edit without arguments": {"decisions": [{"type": "edit"}]},
     "edit that does not fit": edit("wipe", account=5),
     "edit with an unknown argument": edit("wipe", account="a1", force=True),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import uuid
 from pathlib import Path
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -23,6 +25,8 @@ from guardrail_langgraph.demo.tally import Tally
 from guardrail_langgraph.demo.tasks import SHORT, TASKS, Task, task
 from guardrail_langgraph.demo.view import View, tasks_table
 
+# rich's template without its web fonts: a picture in a README fetches nothing
+_OFFLINE_SVG = re.sub(r"@font-face {{.*?}}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 _PAUSE_SECONDS = 0.7
 _GRAPH = "guardrail_langgraph.demo.session:graph"
 
@@ -106,7 +110,7 @@ def demo(
         store.close()
     view.ended(tally, where=session.store, source=_source(session), graph=_GRAPH)
     if save_svg is not None:
-        console.save_svg(str(save_svg), title="guardrail demo")
+        console.save_svg(str(save_svg), title="guardrail demo", code_format=_OFFLINE_SVG)
 
 
 def _run(conversation: Conversation, tasks: list[Task]) -> None:
