@@ -275,7 +275,8 @@ class StepVerdict:
 
     ``route`` is retry if any call is retried (then none runs), else review if any call waits for a
     human, else execute. ``extra`` tells of calls that samples made beyond the planned ones:
-    tool name to number of samples.
+    tool name to number of samples. ``pairs`` of texts were put to the backend that ``entailment`` names;
+    ``known_pairs`` of them it had judged before.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -291,6 +292,8 @@ class StepVerdict:
     audit_probability: float = 0.0
     extra: dict[str, int] = field(default_factory=dict)
     entailment: str = "exact"
+    pairs: int = 0
+    known_pairs: int = 0
     usage: Usage = Usage()
     seconds: float = 0.0
 

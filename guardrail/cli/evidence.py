@@ -46,7 +46,7 @@ def record_view(record: Record, reviews: Sequence[Review], *, full: bool) -> Ren
             ("model", shown(record.model)),
             ("route", route_text(step.route)),
             ("samples", Text(_samples_line(step))),
-            ("entailment", shown(step.entailment)),
+            ("entailment", Text.assemble(shown(step.entailment), _pairs_line(step))),
             ("cost", Text(_cost_line(step))),
             *(
                 ("beyond the plan", Text.assemble(f"{count} of {step.drawn} samples also call ", shown(tool)))
@@ -211,6 +211,13 @@ def _samples_line(step: StepVerdict) -> str:
         f"{step.drawn} drawn of {step.asked} asked, {step.invalid} invalid{stopped}; "
         f"{audit} (probability {step.audit_probability:g})"
     )
+
+
+def _pairs_line(step: StepVerdict) -> str:
+    if not step.pairs:
+        return ", not asked: structure told"
+    known = f", {step.known_pairs} of them judged before" if step.known_pairs else ""
+    return f", {step.pairs} pair{'s' if step.pairs != 1 else ''} of texts{known}"
 
 
 def _cost_line(step: StepVerdict) -> str:

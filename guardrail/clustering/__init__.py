@@ -12,9 +12,11 @@ from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
 from guardrail.clustering.equality import Difference
 from guardrail.clustering.schema import COMPARATORS
+from guardrail.clustering.shared import Answers, Figures, SharedEntailment, shared
 
 __all__ = [
     "COMPARATORS",
+    "Answers",
     "AsyncEntailment",
     "CallComparison",
     "CallMeaning",
@@ -22,6 +24,8 @@ __all__ = [
     "Difference",
     "Entailment",
     "ExactEntailment",
+    "Figures",
+    "SharedEntailment",
     "StepMeaning",
     "TextPair",
     "Wording",
@@ -29,5 +33,6 @@ __all__ = [
     "compare_calls",
     "narrows",
     "never_same",
+    "shared",
     "wording",
 ]

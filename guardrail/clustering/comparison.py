@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from guardrail.clustering.canonical import CallReader, CanonicalCall
 from guardrail.clustering.entailment import TextPair
 from guardrail.clustering.equality import Difference, differences, open_pairs
+from guardrail.clustering.hinges import Hinges, Same, known, may_share_a_group, still_asked
 from guardrail.clustering.matching import assign, complete_linkage
 from guardrail.clustering.schema import COMPARATORS, read_schema
 from guardrail.errors import ConfigError
@@ -19,7 +20,6 @@ _MOST_MATCHED = 32  # calls of one tool in one step; more of them match only whe
 _SAME_TOOL = 1_000
 _TALKS = ("talks",)
 
-Same = Mapping[TextPair, bool]
 Comparators = Mapping[str, Mapping[str, str]]
 
 
@@ -112,7 +112,11 @@ def compare(
 
 
 class Comparison:
-    """What structure tells, and what it leaves to a judge of language."""
+    """What structure tells, and what it leaves to a judge of language.
+
+    Two rounds of questions settle a step: ``against_plan`` first, then ``open_pairs`` of the answers. One
+    round does where every answer may come at once (``pairs``). The meaning is the same either way.
+    """
 
     def __init__(
         self,
@@ -123,33 +127,36 @@ class Comparison:
     ) -> None:
         self._planned = planned
         self._samples = samples
-        self._drawn = drawn
+        self._drawn = [None if calls is None else self._with_twins(calls) for calls in drawn]
         self._open: dict[tuple[str, str], tuple[TextPair, ...] | None] = {}
         self._differences: dict[tuple[str, str], tuple[Difference, ...]] = {}
 
     @cached_property
-    def pairs(self) -> tuple[TextPair, ...]:
-        """The texts that a judge is to compare, each pair once, sorted.
+    def against_plan(self) -> tuple[TextPair, ...]:
+        """The texts on which hinges whether a sample's call equals a planned one, each pair once, sorted."""
+        return _sorted(self._of_plan)
 
-        Those on which alone hinges whether a planned call equals a sample's, or one sample's another's.
+    @cached_property
+    def pairs(self) -> tuple[TextPair, ...]:
+        """Every pair of texts whose answer can matter, where none is known."""
+        return self.open_pairs({})
+
+    def open_pairs(self, same: Same) -> tuple[TextPair, ...]:
+        """The pairs whose answers can still change the step's meaning, given those in ``same``.
+
+        Those against the plan that are not answered, and those between two samples' calls that may be
+        counterparts of one planned call and stand alike to it: a call that equals the planned one and a
+        call that does not are in different clusters, whatever they say to each other.
         """
-        forms: dict[str, dict[str, CanonicalCall]] = {call.call.name: {} for call in self._planned}
-        for calls in (self._planned, *(calls for calls in self._drawn if calls)):
-            counts = Counter(call.call.name for call in calls)
-            for call in calls:
-                if call.call.name in forms and counts[call.call.name] <= _MOST_MATCHED:
-                    forms[call.call.name].setdefault(call.form, call)
-        found: set[TextPair] = set()
-        for by_form in forms.values():
-            ordered = list(by_form.values())
-            for index, one in enumerate(ordered):
-                for other in ordered[index + 1 :]:
-                    found.update(self._hinges(one, other) or ())
-        return tuple(sorted(found, key=lambda pair: (pair.tool, pair.argument, pair.a, pair.b)))
+        found = {pair for pair in self._of_plan if pair not in same}
+        for index, planned in enumerate(self._planned):
+            for one, other in may_share_a_group(self._candidates(index, planned, same)):
+                found.update(still_asked(self._hinges(one, other), same))
+        return _sorted(found)
 
     def resolve(self, same: Same) -> StepMeaning:
         """The step's meaning, given which texts mean the same; a pair that is not in ``same`` differs."""
-        matched = [self._counterparts(calls, same) if calls is not None else None for calls in self._drawn]
+        matched = [None if calls is None else self._counterparts(calls, same) for calls in self._drawn]
         extra: Counter[str] = Counter()
         for found in matched:
             if found is not None:
@@ -159,7 +166,64 @@ class Comparison:
             extra=dict(sorted(extra.items())),
         )
 
-    def _hinges(self, a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
+    @cached_property
+    def _of_plan(self) -> frozenset[TextPair]:
+        found: set[TextPair] = set()
+        for calls in self._drawn:
+            for group in calls.groups if calls is not None else ():
+                for row in group.rows:
+                    for call in group.calls:
+                        found.update(self._hinges(self._planned[row], call) or ())
+        return frozenset(found)
+
+    def _candidates(
+        self, index: int, planned: CanonicalCall, same: Same
+    ) -> Iterator[tuple[CanonicalCall, bool | None]]:
+        """The calls that may be a planned call's counterparts, and how they stand to it."""
+        for calls in self._drawn:
+            if calls is None:
+                continue
+            if index in calls.twins:
+                continue  # in its group the planned call itself stands for it
+            if all(pair in same for pair in self._of_sample(calls)):
+                counterpart = self._counterparts(calls, same).counterparts[index]
+                if counterpart is not None:
+                    yield counterpart, self._equal(planned, counterpart, same)
+            else:
+                for group in calls.groups:
+                    if index in group.rows:
+                        yield from ((call, known(self._hinges(planned, call), same)) for call in group.calls)
+
+    def _of_sample(self, calls: _Calls) -> Iterator[TextPair]:
+        for group in calls.groups:
+            for row in group.rows:
+                for call in group.calls:
+                    yield from self._hinges(self._planned[row], call) or ()
+
+    def _with_twins(self, calls: tuple[CanonicalCall, ...]) -> _Calls:
+        """A sample's calls: structure's twins of planned calls are their counterparts, the others are to be matched."""
+        twins: dict[int, CanonicalCall] = {}
+        groups = []
+        surplus: list[CanonicalCall] = []
+        for name in sorted({call.call.name for call in (*self._planned, *calls)}):
+            free = sorted((call for call in calls if call.call.name == name), key=_order)
+            rows = sorted(
+                (index for index, call in enumerate(self._planned) if call.call.name == name),
+                key=lambda index: (self._planned[index].form, index),
+            )
+            for row in list(rows):
+                twin = next((call for call in free if call.key == self._planned[row].key), None)
+                if twin is not None:
+                    twins[row] = twin
+                    free.remove(twin)
+                    rows.remove(row)
+            if rows and free and max(len(rows), len(free)) <= _MOST_MATCHED:
+                groups.append(_Group(rows=tuple(rows), calls=tuple(free)))
+            else:
+                surplus += free
+        return _Calls(twins=twins, groups=tuple(groups), surplus=tuple(surplus), talks=not calls)
+
+    def _hinges(self, a: CanonicalCall, b: CanonicalCall) -> Hinges:
         if a.form == b.form:
             return ()
         key = (a.form, b.form) if a.form <= b.form else (b.form, a.form)
@@ -173,38 +237,28 @@ class Comparison:
         return self._differences[a.form, b.form]
 
     def _equal(self, a: CanonicalCall, b: CanonicalCall, same: Same) -> bool:
-        pairs = self._hinges(a, b)
-        return pairs is not None and all(same.get(pair) is True for pair in pairs)
+        return known(self._hinges(a, b), same) is True
 
-    def _counterparts(self, calls: tuple[CanonicalCall, ...], same: Same) -> _Matched:
-        """Each planned call's counterpart in a sample: an equal call before one of the same tool."""
-        found: list[CanonicalCall | None] = [None] * len(self._planned)
-        surplus: list[CanonicalCall] = []
-        for name in {call.call.name for call in (*self._planned, *calls)}:
-            rows = sorted(
-                (index for index, call in enumerate(self._planned) if call.call.name == name),
-                key=lambda index: (self._planned[index].form, index),
-            )
-            columns = sorted((call for call in calls if call.call.name == name), key=_order)
-            places = self._assigned([self._planned[row] for row in rows], columns, same)
-            for row, column in zip(rows, places, strict=True):
-                found[row] = columns[column] if column >= 0 else None
-            surplus += [call for index, call in enumerate(columns) if index not in places]
-        return _Matched(counterparts=tuple(found), surplus=tuple(sorted(surplus, key=_order)), talks=not calls)
+    def _counterparts(self, calls: _Calls, same: Same) -> _Matched:
+        """Each planned call's counterpart in a sample: a twin, then an equal call, then one of the same tool."""
+        found = [calls.twins.get(index) for index in range(len(self._planned))]
+        surplus = list(calls.surplus)
+        for group in calls.groups:
+            places = self._assigned([self._planned[row] for row in group.rows], group.calls, same)
+            for row, column in zip(group.rows, places, strict=True):
+                found[row] = group.calls[column] if column >= 0 else None
+            surplus += [call for index, call in enumerate(group.calls) if index not in places]
+        return _Matched(counterparts=tuple(found), surplus=tuple(sorted(surplus, key=_order)), talks=calls.talks)
 
     def _assigned(self, planned: Sequence[CanonicalCall], calls: Sequence[CanonicalCall], same: Same) -> list[int]:
         if len(planned) == len(calls) == 1:
             return [0]
-        all_identical = sorted(call.key for call in planned) == sorted(call.key for call in calls)
-        if all_identical or max(len(planned), len(calls)) > _MOST_MATCHED:
-            return _matched_by_key(planned, calls)
         return assign([[self._gain(one, other, len(planned), same) for other in calls] for one in planned])
 
     def _gain(self, planned: CanonicalCall, call: CanonicalCall, rows: int, same: Same) -> int:
         if self._equal(planned, call, same):
-            return _SAME_TOOL * (rows + 1) + (planned.key == call.key)
-        standing = sum(difference.stands(same) for difference in self._between(planned, call))
-        return max(_SAME_TOOL - standing, 1)
+            return _SAME_TOOL * (rows + 1)
+        return max(_SAME_TOOL - len(self._between(planned, call)), 1)
 
     def _meaning(self, index: int, matched: Sequence[_Matched | None], same: Same) -> CallMeaning:
         planned = self._planned[index]
@@ -232,12 +286,19 @@ class Comparison:
     ) -> Iterator[tuple[tuple[str, ...], Cluster]]:
         """Clusters of samples that call the planned call's tool, each with what it is sorted by."""
         firsts = {form: min((call for call, _ in calls), key=_order) for form, calls in calling.items()}
-        forms = [planned, *(firsts[form] for form in sorted(firsts) if form != planned.form)]
-        groups = complete_linkage(forms, lambda a, b: self._equal(a, b, same))
+        alike: dict[str, list[CanonicalCall]] = {planned.key: [planned]}
+        unlike: dict[str, list[CanonicalCall]] = {}
+        for form in sorted(firsts.keys() - {planned.form}):
+            part = alike if self._equal(planned, firsts[form], same) else unlike
+            part.setdefault(firsts[form].key, []).append(firsts[form])
+        groups = [
+            [call for twins in group for call in twins]
+            for part in (alike, unlike)
+            for group in complete_linkage(list(part.values()), lambda a, b: self._equal(a[0], b[0], same))
+        ]
         for place, group in enumerate(groups):
             members = sorted(number for call in group for _, number in calling.get(call.form, ()))
             first = min((firsts[call.form] for call in group if call.form in firsts), key=_order, default=planned)
-            standing = () if place == 0 else self._between(planned, first)
             yield (
                 ("", *_order(first)),
                 Cluster(
@@ -245,9 +306,15 @@ class Comparison:
                     members=tuple(members),
                     call=first.call,
                     planned=place == 0,
-                    differs=tuple(sorted({one.argument for one in standing if one.argument and one.stands(same)})),
+                    differs=() if place == 0 else self._differing(planned, first, same),
                 ),
             )
+
+    def _differing(self, planned: CanonicalCall, call: CanonicalCall, same: Same) -> tuple[str, ...]:
+        """Where a call differs from the planned one, by what was asked about the plan and not by what else is known."""
+        asked = {pair: same[pair] for pair in self._of_plan if pair in same}
+        standing = (one for one in self._between(planned, call) if one.argument and one.stands(asked))
+        return tuple(sorted({one.argument for one in standing}))
 
     def _not_calling(
         self, instead: tuple[str, ...], members: Sequence[int], matched: Sequence[_Matched | None]
@@ -260,6 +327,24 @@ class Comparison:
             call=min(surplus, key=_order).call if surplus else None,
             text=min(self._samples[number].text for number in members) if instead == _TALKS else "",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Planned calls, by their numbers, and a sample's calls of their tool that are no twins of any."""
+
+    rows: tuple[int, ...]
+    calls: tuple[CanonicalCall, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Calls:
+    """One sample's calls against the plan, as far as structure tells."""
+
+    twins: dict[int, CanonicalCall]
+    groups: tuple[_Group, ...]
+    surplus: tuple[CanonicalCall, ...]
+    talks: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,11 +363,8 @@ class _Matched:
         return ("calls", *sorted({call.call.name for call in self.surplus}))
 
 
-def _matched_by_key(planned: Sequence[CanonicalCall], calls: Sequence[CanonicalCall]) -> list[int]:
-    free: dict[str, list[int]] = {}
-    for index, call in enumerate(calls):
-        free.setdefault(call.key, []).append(index)
-    return [free[call.key].pop() if free.get(call.key) else -1 for call in planned]
+def _sorted(pairs: Iterable[TextPair]) -> tuple[TextPair, ...]:
+    return tuple(sorted(pairs, key=lambda pair: (pair.tool, pair.argument, pair.a, pair.b)))
 
 
 def _order(call: CanonicalCall) -> tuple[str, str]:

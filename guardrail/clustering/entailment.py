@@ -25,6 +25,8 @@ class TextPair:
 class Entailment(Protocol):
     """Judges text pairs, one answer a pair: True where each entails the other and nothing contradicts.
 
+    A backend whose answers depend on the two texts alone may say so by an attribute ``texts_only = True``.
+
     Raises:
         EntailmentError: no answer could be had; the step takes its fail-closed route.
     """

@@ -5,10 +5,10 @@ The generator asks (``Draw``, ``Judge``) and is sent the answer, or the failure,
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from guardrail.clustering import CallMeaning, TextPair, compare
+from guardrail.clustering import Answers, CallMeaning, Comparison, TextPair, compare
 from guardrail.engine.decide import Ruling, Tally, replan_or_review, rule, tally, waves
 from guardrail.engine.words import explain
 from guardrail.errors import MeasurementError
@@ -71,6 +71,8 @@ class _Evidence:
         self.asked = asked
         self.samples: tuple[Sample, ...] = ()
         self.same: dict[TextPair, bool] = {}
+        self.pairs = 0
+        self.known_pairs = 0
         self.meanings: tuple[CallMeaning, ...] = ()
         self.extra: dict[str, int] = {}
         self.usage = Usage()
@@ -106,6 +108,8 @@ def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bo
             audit_probability=audit,
             extra=evidence.extra,
             entailment=entailment,
+            pairs=evidence.pairs,
+            known_pairs=evidence.known_pairs,
             usage=evidence.usage,
         ),
         samples=evidence.samples,
@@ -143,7 +147,9 @@ def _gather(
     comparators = _comparators(plans)
     source = provenance(step.planned)
     seen = () if source is None else (source,)
-    for size in waves(asked, needed) if curtail else (asked,):
+    sizes = waves(asked, needed) if curtail else (asked,)
+    comparison: Comparison | None = None
+    for wave, size in enumerate(sizes, start=1):
         drawn = yield Draw(n=size)
         if not isinstance(drawn, SampleBatch):
             evidence.failure = Reason.SAMPLING_FAILED
@@ -157,16 +163,34 @@ def _gather(
             comparators=comparators,
             stated_defaults=policy.stated_defaults,
         )
-        pairs = tuple(pair for pair in comparison.pairs if pair not in evidence.same)
-        if pairs:
-            judged = _judged(pairs, (yield Judge(pairs=pairs)))
-            evidence.same.update(judged)
-            evidence.failure = evidence.failure if judged else Reason.ENTAILMENT_FAILED
-        meaning = comparison.resolve(evidence.same)
-        evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
+        # two rounds a step: the first tells who agrees with the plan, and the second all the rest
+        second = wave == len(sizes) > 1
+        yield from _ask(comparison.open_pairs(evidence.same) if second else comparison.against_plan, evidence)
+        _conclude(comparison, evidence)
         if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
             evidence.curtailed = True
-            return
+            break
+    if comparison is not None and evidence.failure is not Reason.ENTAILMENT_FAILED:
+        yield from _ask(comparison.open_pairs(evidence.same), evidence)
+        _conclude(comparison, evidence)
+
+
+def _ask(pairs: Iterable[TextPair], evidence: _Evidence) -> Generator[Draw | Judge, Answer, None]:
+    """Has those pairs judged that are not judged yet."""
+    asked = tuple(pair for pair in pairs if pair not in evidence.same)
+    if not asked:
+        return
+    answer = yield Judge(pairs=asked)
+    judged = _judged(asked, answer)
+    evidence.same.update(judged)
+    evidence.pairs += len(asked)
+    evidence.known_pairs += answer.known if isinstance(answer, Answers) else 0
+    evidence.failure = evidence.failure if judged else Reason.ENTAILMENT_FAILED
+
+
+def _conclude(comparison: Comparison, evidence: _Evidence) -> None:
+    meaning = comparison.resolve(evidence.same)
+    evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
 
 
 def _judged(pairs: tuple[TextPair, ...], answer: object) -> dict[TextPair, bool]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment
+from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, shared
 from guardrail.codec import digest
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Judge, assess
 from guardrail.errors import EntailmentError, MeasurementError, NotFound, SamplingError
@@ -140,7 +140,8 @@ class Guard(_Base):
         policy: what each tool's stakes ask for.
         sampler: draws a planning step again.
         store: keeps records and reviews; ``guardrail.open_store``.
-        entailment: judges free texts that differ; by default they are different.
+        entailment: judges free texts that differ; by default they are different. Its answers are kept, and
+            steps in flight share its batches (``SharedEntailment``), over all guards that are given it.
         curtail: stop drawing when the rest cannot change a route.
         draw: uniform random numbers in [0, 1) for audits.
         now: the clock of records.
@@ -162,7 +163,7 @@ class Guard(_Base):
         passthrough: tuple[type[BaseException], ...] = (),
     ) -> None:
         self._sampler = sampler
-        self._entailment = entailment or ExactEntailment()
+        self._entailment: Entailment = shared(entailment or ExactEntailment())
         super().__init__(
             policy,
             store,
@@ -220,7 +221,7 @@ class AsyncGuard(_Base):
         passthrough: tuple[type[BaseException], ...] = (),
     ) -> None:
         self._sampler = sampler
-        self._entailment = entailment or ExactEntailment()
+        self._entailment: AsyncEntailment = shared(entailment or ExactEntailment())
         super().__init__(
             policy,
             store,
