@@ -40,8 +40,7 @@ class MissingExtra(ConfigError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs an optional package that is not installed. "
-            f"Run: pip install 'guardrail-middleware[{extra}]'"
+            f"{what} needs an optional package that is not installed. Run: pip install 'guardrail-middleware[{extra}]'"
         )
 
 

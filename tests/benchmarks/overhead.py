@@ -1,6 +1,6 @@
 """What the guard itself costs a step: no model, no entailment, samples from memory.
 
-    python -m tests.benchmarks.overhead [--steps 200] [--json]
+python -m tests.benchmarks.overhead [--steps 200] [--json]
 """
 
 from __future__ import annotations
@@ -88,7 +88,11 @@ def import_time() -> dict[str, Any]:
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
     lines = [run.stdout.split(" ", 2) for run in runs]
-    return {"ms": statistics.median(float(line[0]) for line in lines), "modules": int(lines[0][1]), "heavy": lines[0][2]}
+    return {
+        "ms": statistics.median(float(line[0]) for line in lines),
+        "modules": int(lines[0][1]),
+        "heavy": lines[0][2],
+    }
 
 
 def main() -> None:
