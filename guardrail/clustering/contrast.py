@@ -44,9 +44,12 @@ class Wording:
         return bool(self.only_a) != bool(self.only_b)
 
 
-def wording(a: str, b: str) -> Wording:
-    """How the content words of two texts relate."""
+def wording(a: str, b: str, *, said: str = "") -> Wording:
+    """How the content words of two texts relate; those of ``said`` are not held to be missing in either."""
     left, right = Counter(_content(a)), Counter(_content(b))
+    for word in _content(said.replace("_", " ")) if said else ():
+        fewest = min(left[word], right[word])
+        left[word] = right[word] = fewest
     return Wording(
         only_a=tuple((left - right).elements()),
         only_b=tuple((right - left).elements()),
@@ -54,21 +57,17 @@ def wording(a: str, b: str) -> Wording:
     )
 
 
-def narrows(a: str, b: str, argument: str) -> bool:
+def narrows(a: str, b: str, *, said: str = "") -> bool:
     """Whether of two short values one is the other and a common word more ("coconut", "coconut milk").
 
-    Such a word names a part, a product or a kind; a name ("Messi", "Lionel Messi") and a word that the
-    argument's own name says do not narrow.
+    Such a word names a part, a product or a kind; a name ("Messi", "Lionel Messi") and a word of
+    ``said``, what is known beside the texts (the argument's name), do not narrow.
     """
-    found = wording(a, b)
+    found = wording(a, b, said=said)
     more = found.only_a or found.only_b
     if not found.adds or len(found.shared) + len(more) > _SHORT_VALUE:
         return False
-    said = {stem(word) for word in _WORD.findall(argument.replace("_", " "))}
-    return any(
-        stem(word) in more and not word[0].isupper() and stem(word) not in said
-        for word in _tokens(a if found.only_a else b)
-    )
+    return any(stem(word) in more and not word[0].isupper() for word in _tokens(a if found.only_a else b))
 
 
 def never_same(a: str, b: str) -> bool:

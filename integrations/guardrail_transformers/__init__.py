@@ -1,18 +1,27 @@
-"""Local models through transformers and torch: an NLI cross-encoder that judges free texts."""
+"""Judges of free texts: NLI cross-encoders and sentence embeddings on this machine, and NLI served over HTTP."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrail_transformers.batching import Work
+    from guardrail_transformers.embeddings import EmbeddingEntailment
     from guardrail_transformers.nli import NLIEntailment
+    from guardrail_transformers.served import ServedNLIEntailment
 
-__all__ = ["NLIEntailment"]
+__all__ = ["EmbeddingEntailment", "NLIEntailment", "ServedNLIEntailment", "Work"]
+
+_PLACES = {
+    "EmbeddingEntailment": "embeddings",
+    "NLIEntailment": "nli",
+    "ServedNLIEntailment": "served",
+    "Work": "batching",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from guardrail_transformers import nli
-
-    return getattr(nli, name)
+    return getattr(import_module(f"guardrail_transformers.{_PLACES[name]}"), name)

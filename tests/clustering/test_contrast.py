@@ -86,8 +86,8 @@ def test_other_differences_are_left_to_the_judge(a, b):
     ],
 )
 def test_a_common_word_more_narrows_a_short_value(a, b, argument, expected):
-    assert narrows(a, b, argument) is expected
-    assert narrows(b, a, argument) is expected
+    assert narrows(a, b, said=argument) is expected
+    assert narrows(b, a, said=argument) is expected
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,12 @@ def test_the_wording_ignores_form_and_courtesy(a, b, only_a, only_b):
     assert (found.only_a, found.only_b) == (only_a, only_b)
 
 
+def test_what_is_said_beside_the_texts_is_not_missing_in_either():
+    found = wording("Paris", "The capital is Paris", said="What is the capital of France?")
+    assert (found.only_a, found.only_b, found.shared) == ((), (), ("paris",))
+    assert wording("Paris", "The capital is Paris").adds
+
+
 WORDS = st.lists(
     st.sampled_from(
         ["pay", "Ann", "Bob", "the", "to", "from", "red", "blue", "and", "order", "orders", "unfair", "fair"]
@@ -120,6 +126,6 @@ TEXTS = st.one_of(WORDS.map(" ".join), st.text(max_size=30))
 def test_the_order_of_the_texts_changes_nothing_and_no_text_contrasts_with_itself(a, b):
     assert never_same(a, b) == never_same(b, a)
     assert not never_same(a, a)
-    assert narrows(a, b, "memo") == narrows(b, a, "memo")
+    assert narrows(a, b) == narrows(b, a)
     turned = wording(b, a)
     assert (wording(a, b).only_a, wording(a, b).only_b) == (turned.only_b, turned.only_a)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,101 +13,9 @@ import transformers
 
 from guardrail.clustering import TextPair
 from guardrail.errors import ConfigError, EntailmentError, MissingExtra
-from guardrail_transformers import NLIEntailment
+from guardrail_transformers import NLIEntailment, Work, cross_encoder
 from tests.support.entailment_conformance import EntailmentLaws, pair
-
-WORDS = [
-    "cancel",
-    "the",
-    "order",
-    "please",
-    "ship",
-    "parcel",
-    "today",
-    "museum",
-    "opens",
-    "on",
-    "monday",
-    "send",
-    "it",
-    "pay",
-    "nothing",
-    "delete",
-    "everything",
-]
-ORDER = {0: "contradiction", 1: "entailment", 2: "neutral"}
-
-
-@pytest.fixture(scope="session")
-def bert(tmp_path_factory):
-    """Writes a BERT of a few hundred weights whose logits are the same for every input."""
-
-    def write(logits, id2label=ORDER):
-        folder = tmp_path_factory.mktemp("bert")
-        vocabulary = folder / "words.txt"
-        vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-        words = {word: number for number, word in enumerate(vocabulary.read_text().splitlines())}
-        config = transformers.BertConfig(
-            vocab_size=len(words),
-            hidden_size=8,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            max_position_embeddings=24,
-            num_labels=len(logits),
-            id2label=id2label,
-            label2id={label: index for index, label in id2label.items()},
-        )
-        model = transformers.BertForSequenceClassification(config)
-        with torch.no_grad():
-            model.classifier.weight.zero_()
-            model.classifier.bias.copy_(torch.tensor(logits))
-        model.save_pretrained(folder)
-        transformers.BertTokenizer(vocab=words).save_pretrained(folder)
-        return folder
-
-    return write
-
-
-class Rules(torch.nn.Module):
-    """A model that entails by a rule on the two texts' numbers of tokens."""
-
-    def __init__(self, rule, id2label=ORDER):
-        super().__init__()
-        self.rule = rule
-        self.config = SimpleNamespace(id2label=id2label, max_position_embeddings=24, model_type="bert")
-        self.batches = []
-
-    def forward(self, input_ids, token_type_ids, attention_mask):
-        self.batches.append(len(input_ids))
-        second = (token_type_ids * attention_mask).sum(dim=1) - 1
-        first = attention_mask.sum(dim=1) - second - 3
-        labels = [self.rule(int(premise), int(hypothesis)) for premise, hypothesis in zip(first, second, strict=True)]
-        index = {label: number for number, label in self.config.id2label.items()}
-        logits = torch.full((len(labels), len(index)), -9.0)
-        for row, label in enumerate(labels):
-            logits[row, index[label]] = 9.0
-        return SimpleNamespace(logits=logits)
-
-
-@pytest.fixture
-def ruled(bert, monkeypatch):
-    """An ``NLIEntailment`` over the rule, and the model behind it."""
-
-    def make(rule, **options):
-        model = Rules(rule)
-        monkeypatch.setattr(transformers.AutoModelForSequenceClassification, "from_pretrained", lambda name: model)
-        return NLIEntailment(bert([0.0, 0.0, 0.0]), **options), model
-
-    return make
-
-
-def by_length(premise, hypothesis):
-    return "entailment" if premise >= hypothesis else "neutral"
-
-
-def alike(premise, hypothesis):
-    return "entailment" if abs(premise - hypothesis) <= 1 else "contradiction"
+from tests.support.tiny_bert import alike, by_length
 
 
 class TestLaws(EntailmentLaws):
@@ -145,6 +53,14 @@ def test_labels_that_do_not_tell_are_refused_by_name(bert, id2label):
     folder = bert([0.0] * len(id2label), id2label)
     with pytest.raises(ConfigError, match=next(iter(reversed(id2label.values())))):
         NLIEntailment(folder).equivalent([pair("ship", "pay")])
+
+
+def test_labels_that_do_not_tell_can_be_named(bert):
+    folder = bert([-9.0, 9.0, -9.0], {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"})
+    named = {"LABEL_0": "contradiction", "LABEL_1": "entailment", "LABEL_2": "neutral"}
+    assert NLIEntailment(folder, labels=named).equivalent([pair("ship", "pay")]) == [True]
+    swapped = {"LABEL_1": "contradiction", "LABEL_0": "entailment"}
+    assert NLIEntailment(folder, labels=swapped).equivalent([pair("ship", "pay")]) == [False]
 
 
 def test_entailment_in_one_direction_only_never_merges(ruled):
@@ -198,6 +114,75 @@ def test_every_direction_is_judged_once_in_batches(ruled):
     assert model.batches == [4, 2]
 
 
+def test_one_batch_a_round_where_the_tokens_allow(ruled):
+    pairs = [pair("ship " * k, "pay " * k) for k in range(1, 6)]
+    judge, model = ruled(alike)
+    assert judge.equivalent(pairs) == [True] * 5
+    assert model.batches == [10]
+    # special tokens included, the pairs take 5, 7, 9, 11 and 13 tokens: 4 of at most 7 fit into 30, then 3 of 9
+    judge, model = ruled(alike, batch_tokens=30)
+    assert judge.equivalent(pairs) == [True] * 5
+    assert model.batches == [4, 2, 2, 2]
+
+
+def test_the_work_is_counted(ruled):
+    judge, _ = ruled(alike)
+    assert judge.stats == Work()
+    judge.equivalent([pair("ship", "pay"), pair("ship it", "pay it"), pair("ship", "ship"), pair("", "ship")])
+    assert judge.stats == Work(rounds=1, pairs=2, inputs=4, batches=1, tokens=2 * 5 + 2 * 7, padded_tokens=4 * 7)
+    judge.equivalent([pair("ship", "pay")])
+    assert (judge.stats.rounds, judge.stats.pairs, judge.stats.batches) == (2, 3, 2)
+
+
+def test_padding_changes_no_answer(bert):
+    """Random weights, so that every token counts: alone and among longer pairs the beliefs are the same."""
+    torch.manual_seed(1)
+    folder = bert([0.0, 0.0, 0.0])
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.normal_(0, 0.5)
+    model.save_pretrained(folder)
+    encoder = cross_encoder.load(str(folder), device="cpu", dtype="float32", runtime="torch")
+    asked = [
+        ("ship", "pay"),
+        ("ship it today", "cancel the order please"),
+        ("pay nothing", "send the parcel on monday"),
+    ]
+
+    def believed(directions):
+        return encoder.beliefs(directions, labels=(1, 0), limit=24, size=8, tokens=1000)[0]
+
+    together = believed(asked)
+    assert len({round(belief.entailment, 3) for belief in together.values()}) == 3
+    for direction in asked:
+        alone = believed([direction])[direction]
+        assert math.isclose(alone.entailment, together[direction].entailment, abs_tol=1e-5)
+        assert math.isclose(alone.contradiction, together[direction].contradiction, abs_tol=1e-5)
+
+
+def test_a_common_word_more_is_not_put_to_the_model(ruled):
+    judge, model = ruled(lambda *_: "entailment")
+    assert judge.equivalent([pair("order", "museum order"), pair("order", "Museum order")]) == [False, True]
+    asked = TextPair(tool="t", argument="museum_order", a="museum order", b="order")
+    assert judge.equivalent([asked]) == [True]
+    assert model.batches == [2, 2]
+
+
+def test_a_question_stands_before_both_texts_if_asked_for(ruled):
+    lengths = []
+    asked = TextPair(tool="ask", argument="answer", description="ship it today?", a="pay", b="send")
+    plain = TextPair(tool="ask", argument="answer", description="ship it today", a="pay", b="send")
+
+    def note(premise, hypothesis):
+        lengths.append((premise, hypothesis))
+        return "entailment"
+
+    for question, given in ((True, asked), (True, plain), (False, asked)):
+        assert ruled(note, question=question)[0].equivalent([given]) == [True]
+    assert lengths == [(5, 5)] * 2 + [(1, 1)] * 4
+
+
 @pytest.mark.parametrize("broken", ["nothing there", "no weights"])
 def test_a_model_that_cannot_be_loaded_says_what_to_do(bert, tmp_path, broken, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -219,11 +204,20 @@ def test_a_model_that_cannot_be_loaded_says_what_to_do(bert, tmp_path, broken, m
         {"batch_size": 0},
         {"max_length": 0},
         {"threshold": math.nan},
+        {"batch_tokens": 0},
+        {"dtype": "int8"},
+        {"runtime": "tensorflow"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(ConfigError):
         NLIEntailment("any", **options)
+
+
+def test_weights_that_are_missing_name_the_command(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ConfigError, match="Run: hf download nobody/nothing"):
+        NLIEntailment("nobody/nothing").load()
 
 
 def test_an_unknown_device_is_refused(bert):
@@ -253,6 +247,35 @@ def test_threads_and_tasks_load_the_model_once(bert, monkeypatch):
     assert asyncio.run(many()) == [[True]] * 6
     assert len(loads) == 1
     assert loads[0] != threading.get_ident()
+
+
+def test_objects_share_one_loaded_model_and_drop_it_together(bert, monkeypatch):
+    folder, loads = bert([-9.0, 9.0, -9.0]), []
+    load = transformers.AutoModelForSequenceClassification.from_pretrained
+    monkeypatch.setattr(
+        transformers.AutoModelForSequenceClassification,
+        "from_pretrained",
+        lambda name: loads.append(name) or load(name),
+    )
+    judges = [NLIEntailment(folder, threshold=threshold) for threshold in (0.6, 0.9)]
+    assert [judge.equivalent([pair("ship", "pay")]) for judge in judges] == [[True]] * 2
+    assert len(loads) == 1
+    NLIEntailment(folder, dtype="bfloat16").load()
+    assert len(loads) == 2
+    del judges
+    gc.collect()
+    NLIEntailment(folder).load()
+    assert len(loads) == 3
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_gives_the_same_answer(bert, dtype):
+    assert NLIEntailment(bert([-9.0, 9.0, -9.0]), dtype=dtype).equivalent([pair("ship", "pay")]) == [True]
+
+
+def test_the_best_device_is_found(bert):
+    judge = NLIEntailment(bert([-9.0, 9.0, -9.0]), device="auto")
+    assert judge.equivalent([pair("ship", "pay")]) == [True]
 
 
 def test_the_package_loads_neither_torch_nor_transformers():
