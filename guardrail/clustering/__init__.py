@@ -10,7 +10,8 @@ from guardrail.clustering.comparison import (
 )
 from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
-from guardrail.clustering.equality import Difference
+from guardrail.clustering.equality import Difference, Held
+from guardrail.clustering.explain import FieldPlan, explain_schema
 from guardrail.clustering.schema import COMPARATORS
 from guardrail.clustering.shared import Answers, Figures, SharedEntailment, shared
 
@@ -24,13 +25,16 @@ __all__ = [
     "Difference",
     "Entailment",
     "ExactEntailment",
+    "FieldPlan",
     "Figures",
+    "Held",
     "SharedEntailment",
     "StepMeaning",
     "TextPair",
     "Wording",
     "compare",
     "compare_calls",
+    "explain_schema",
     "narrows",
     "never_same",
     "shared",

@@ -32,11 +32,16 @@ class _TooMuch(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Scalar:
-    """A value compared as one. ``text`` is what a judge of language would read, None where none is asked."""
+    """A value compared as one.
+
+    ``text`` is what a judge of language would read, None where none is asked. ``written`` is what the
+    comparators of its place read, None where there is nothing to read.
+    """
 
     key: str
     comparator: str = "exact"
     text: str | None = None
+    written: str | None = None
 
     @property
     def form(self) -> str:
@@ -159,7 +164,7 @@ class _Reading:
         return self.scalars[place, value]
 
     def items(self, values: list[Any], place: Field, depth: int) -> Value:
-        read = tuple(self.value(value, place.items, depth + 1) for value in values)
+        read = tuple(self.value(value, place.item(index), depth + 1) for index, value in enumerate(values))
         if place.comparator != "set":
             return Items(values=read, ordered=True)
         if place.unique:
@@ -205,7 +210,8 @@ def _given(value: Any, at: Field) -> Any:
         omitted = declared_null or not (at.nullable or changes)
     else:
         blank = not value.strip() if isinstance(value, str) else value in ([], {})
-        omitted = value is _OMITTED or (blank and at.default is NOT_STATED and not changes)
+        clears = changes or not (at.default is NOT_STATED or at.left_open_if_blank)
+        omitted = value is _OMITTED or (blank and not clears)
     if not omitted:
         return value
     return _OMITTED if at.default is NOT_STATED else at.default
@@ -249,11 +255,12 @@ def _scalar(value: Any, place: Field) -> Scalar:
         return Scalar(key="null")
     if place.kind == "boolean" and (truth := _truth(value)) is not None:
         return Scalar(key=f"bool:{truth}")
-    if place.comparator == "number" and (number := read_number(value)) is not None:
-        return Scalar(key=f"number:{number_key(number)}", comparator="number")
+    if (place.comparator == "number" or place.numeric) and (number := read_number(value)) is not None:
+        return Scalar(key=f"number:{number_key(number)}", comparator="number", written=str(value))
     if isinstance(value, bool | int | float) and place.kind != "string":
         number = read_number(value)
-        return Scalar(key=f"json:{value}" if number is None else f"number:{number_key(number)}")
+        key = f"json:{value}" if number is None else f"number:{number_key(number)}"
+        return Scalar(key=key, written=None if isinstance(value, bool) else str(value))
     return _text(str(value), place)
 
 
@@ -268,18 +275,19 @@ def _truth(value: Any) -> bool | None:
 def _text(value: str, place: Field) -> Scalar:
     if place.enum:
         member = place.enum.get(loose(value))
-        return Scalar(key=f"exact:{identity(value) if member is None else member}")
+        return Scalar(key=f"exact:{identity(value) if member is None else member}", written=value)
     if place.moment and (moment := read_moment(shown(value), place.order)) is not None:
-        return Scalar(key=f"moment:{moment}", comparator="date")
+        return Scalar(key=f"moment:{moment}", comparator="date", written=value)
     plain = identity(value)
     if place.comparator != "text":
         shaped = not place.cased and looks_like_identity(plain)
         if shaped or not place.known or place.comparator in ("exact", "number"):
-            return Scalar(key=f"exact:{plain}")
+            named = place.chosen[0].name if place.chosen and place.comparator != "number" else "exact"
+            return Scalar(key=f"exact:{plain}", comparator=named, written=value)
     if plain[:1] in ("{", "[") and isinstance(_parsed(plain), dict | list) and (text := _json(_parsed(plain))):
         return Scalar(key=f"json:{text}")
-    words = essence(value, place.echoes, keep_case=place.cased and len(plain) <= 3)
-    return Scalar(key=f"text:{words}", comparator="text", text=shown(value) if words else None)
+    words = essence(value, place.echoes, keep_case=place.cased and (len(plain) <= 3 or plain[:1].isdigit()))
+    return Scalar(key=f"text:{words}", comparator="text", text=shown(value) if words else None, written=value)
 
 
 def _json(value: Any) -> str | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from guardrail.clustering.canonical import CallReader, CanonicalCall
+from guardrail.clustering.comparators import check
 from guardrail.clustering.entailment import TextPair
-from guardrail.clustering.equality import Difference, differences, open_pairs
+from guardrail.clustering.equality import Difference, Held, differences, held_equal, open_pairs
 from guardrail.clustering.hinges import Hinges, Same, known, may_share_a_group, still_asked
 from guardrail.clustering.matching import assign, complete_linkage
-from guardrail.clustering.schema import COMPARATORS, read_schema
+from guardrail.clustering.schema import read_schema
 from guardrail.errors import ConfigError
 from guardrail.types import Cluster, MeaningKind, Sample, ToolCall, ToolSpec
 
@@ -51,9 +53,13 @@ class StepMeaning:
 
 @dataclass(frozen=True, kw_only=True)
 class CallComparison:
-    """Where two calls differ; none: structure holds them equal."""
+    """Where two calls differ; none: structure and comparators hold them equal.
+
+    ``held`` are the places that are written differently and that a comparator holds equal.
+    """
 
     differences: tuple[Difference, ...]
+    held: tuple[Held, ...] = ()
 
     def equal(self, same: Same | None = None) -> bool:
         """Whether the calls mean the same, given which texts do."""
@@ -67,15 +73,18 @@ def compare_calls(
     *,
     comparators: Mapping[str, str] | None = None,
     stated_defaults: bool = True,
+    now: date | None = None,
 ) -> CallComparison:
-    """Compares two calls of one tool, argument by argument.
+    """Compares two calls of one tool, argument by argument; "tomorrow" is a date only if ``now`` is given.
 
     Raises:
         ConfigError: a comparator has no such name.
     """
     named = _checked({a.name: comparators or {}})[a.name]
-    read = CallReader(lambda _: read_schema(tool, named, stated_defaults=stated_defaults)).read
-    return CallComparison(differences=differences(read(a), read(b)))
+    today = "" if now is None else now.isoformat()
+    read = CallReader(lambda _: read_schema(tool, named, stated_defaults=stated_defaults, now=today)).read
+    one, other = read(a), read(b)
+    return CallComparison(differences=differences(one, other), held=held_equal(one, other))
 
 
 def compare(
@@ -85,6 +94,7 @@ def compare(
     *,
     comparators: Comparators | None = None,
     stated_defaults: bool = True,
+    now: date | None = None,
 ) -> Comparison:
     """Compares a step's planned calls with its samples as far as structure tells.
 
@@ -93,16 +103,18 @@ def compare(
         samples: the step's samples; those that are not valid are no evidence.
         tools: the tools as the model saw them; calls of others are compared exactly.
         comparators: tool name to argument path ("address.street"; arrays add nothing to a path) to the
-            name of its comparator, one of ``COMPARATORS``.
+            name of its comparator, one of ``COMPARATORS`` ("number:0.01" with a tolerance).
         stated_defaults: whether defaults stated in descriptions count, beside those the schema declares.
+        now: the day against which "tomorrow" and its like are dates; without it they are not.
 
     Raises:
         ConfigError: a comparator has no such name.
     """
     named = _checked(comparators or {})
+    today = "" if now is None else now.isoformat()
     by_name = {tool.name: tool for tool in tools}
     read = CallReader(
-        lambda name: read_schema(by_name.get(name), named.get(name, {}), stated_defaults=stated_defaults)
+        lambda name: read_schema(by_name.get(name), named.get(name, {}), stated_defaults=stated_defaults, now=today)
     ).read
     return Comparison(
         planned=tuple(read(call) for call in step_calls),
@@ -374,8 +386,6 @@ def _order(call: CanonicalCall) -> tuple[str, str]:
 def _checked(comparators: Comparators) -> Comparators:
     for tool, named in comparators.items():
         for path, name in named.items():
-            if name not in COMPARATORS:
-                raise ConfigError(
-                    f"argument {path!r} of tool {tool!r} has comparator {name!r}; use one of {', '.join(COMPARATORS)}"
-                )
+            if problem := check(name):
+                raise ConfigError(f"argument {path!r} of tool {tool!r} has comparator {name!r}; {problem}")
     return comparators

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 MONTHS = {
     name: number
@@ -31,6 +31,8 @@ _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4})"
 _MONTH_FIRST = re.compile(rf"(?P<month>{_MONTH})\.?\s+{_DAY},?\s+{_YEAR}", re.IGNORECASE)
 _DAY_FIRST = re.compile(rf"{_DAY}\s+(?:of\s+)?(?P<month>{_MONTH})\.?,?\s+{_YEAR}", re.IGNORECASE)
+_MONTH_DAY = re.compile(rf"(?P<month>{_MONTH})\.?\s+{_DAY}", re.IGNORECASE)
+_DAY_MONTH = re.compile(rf"{_DAY}\s+(?:of\s+)?(?P<month>{_MONTH})\.?", re.IGNORECASE)
 _MONTH_ONLY = re.compile(rf"(?P<month>{_MONTH})\.?,?\s+{_YEAR}", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", re.ASCII)
@@ -44,6 +46,8 @@ _DECLARED = re.compile(r"\b(Y{2,4}|M{1,2}|D{1,2})[-/. ](M{1,3}|D{1,2})[-/. ](Y{2
 _IN_TEXT = re.compile(rf"\b\d{{4}}-\d{{1,2}}-\d{{1,2}}\b|\b(?:{_MONTH_FIRST.pattern})\b", re.IGNORECASE)
 _IN_TEXT_DAY_FIRST = re.compile(rf"\b{_DAY_FIRST.pattern}\b", re.IGNORECASE)
 _LONGEST = 40
+_DAYS_AWAY = {"today": 0, "tomorrow": 1, "yesterday": -1, "day after tomorrow": 2, "the day after tomorrow": 2}
+_AWAY = re.compile(r"in (?P<ahead>\d{1,4}) (?:days?|weeks?)|(?P<ago>\d{1,4}) (?:days?|weeks?) ago", re.ASCII)
 
 
 def declared_order(description: str) -> str:
@@ -65,6 +69,37 @@ def read_moment(text: str, order: str = "") -> str | None:
     return _calendar(text, order) or _clock(text) or _moment(text, order)
 
 
+def readings(text: str, order: str = "", now: str = "") -> frozenset[str]:
+    """Every date, time or moment that a text may write, in ISO form.
+
+    More than one where day and month may be exchanged; none where it is not plain. "tomorrow" and its
+    like are read only against ``now``, a date in ISO form.
+    """
+    moment = read_moment(text, order)
+    if moment is not None:
+        return frozenset((moment,))
+    text = text.strip()
+    if match := _YEAR_LAST.fullmatch(text):
+        first, second, year = int(match[1]), int(match[3]), int(match[4])
+        return frozenset(day for day in (_day(year, first, second), _day(year, second, first)) if day)
+    day = _relative(text.casefold(), now) if now else None
+    return frozenset((day,)) if day else frozenset()
+
+
+def _relative(text: str, now: str) -> str | None:
+    try:
+        today = date.fromisoformat(now[:10])
+        if text in _DAYS_AWAY:
+            return (today + timedelta(days=_DAYS_AWAY[text])).isoformat()
+        match = _AWAY.fullmatch(text)
+        if match is None:
+            return None
+        days = int(match["ahead"] or match["ago"]) * (7 if "week" in text else 1)
+        return (today + timedelta(days=days if match["ahead"] else -days)).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
 def with_plain_dates(text: str) -> str:
     """The text with the dates inside it that can be read in one way only written in ISO form."""
 
@@ -83,11 +118,20 @@ def _calendar(text: str, order: str) -> str | None:
     for form in (_MONTH_FIRST, _DAY_FIRST):
         if match := form.fullmatch(text):
             return _day(int(match["year"]), MONTHS[match["month"].lower()], int(match["day"]))
+    return _incomplete(text)
+
+
+def _incomplete(text: str) -> str | None:
+    """A month of a year, or a day of any year (ISO 8601:2000 writes it --05-31)."""
     if match := _MONTH_ONLY.fullmatch(text):
         return f"{match['year']}-{MONTHS[match['month'].lower()]:02}"
     if match := _YEAR_MONTH.fullmatch(text):
         written, month = (match[1], int(match[2])) if match[1] else (match[4], int(match[3]))
         return f"{written}-{month:02}" if 1 <= month <= 12 else None
+    for form in (_MONTH_DAY, _DAY_MONTH):
+        if match := form.fullmatch(text):
+            leap = _day(2000, MONTHS[match["month"].lower()], int(match["day"]))
+            return leap and f"--{leap[5:]}"
     return None
 
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from guardrail.clustering.canonical import CanonicalCall, Items, Members, Scalar, Value
 from guardrail.clustering.contrast import contrast
 from guardrail.clustering.entailment import TextPair
+from guardrail.clustering.matching import assign
 from guardrail.clustering.schema import Field
+from guardrail.clustering.settling import settled
 from guardrail.clustering.texts import certainly_different
+
+_MOST_PAIRED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +34,26 @@ class Difference:
         return self.pair is None or same.get(self.pair) is not True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A place in which two calls are written differently and a comparator holds them equal."""
+
+    argument: str
+    comparator: str
+    because: str
+    a: str
+    b: str
+
+
 def differences(a: CanonicalCall, b: CanonicalCall) -> tuple[Difference, ...]:
-    """The places in which two calls differ; none where structure alone holds them equal."""
-    return tuple(_judged(one) if isinstance(one, _Texts) else one for one in _between_calls(a, b))
+    """The places in which two calls differ; none where structure and comparators hold them equal."""
+    found = (_judged(one) if isinstance(one, _Texts) else one for one in _between_calls(a, b))
+    return tuple(one for one in found if isinstance(one, Difference))
+
+
+def held_equal(a: CanonicalCall, b: CanonicalCall) -> tuple[Held, ...]:
+    """The places in which a comparator holds equal what is written differently, whether or not the calls differ."""
+    return tuple(one for one in _between_calls(a, b) if isinstance(one, Held))
 
 
 def open_pairs(a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
@@ -41,7 +62,8 @@ def open_pairs(a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | Non
     for one in _between_calls(a, b):
         if isinstance(one, Difference):
             return None
-        texts.append(one)
+        if isinstance(one, _Texts):
+            texts.append(one)
     found: list[TextPair] = []
     for one in texts:
         pair = _judged(one).pair
@@ -61,6 +83,9 @@ class _Texts:
     tool: str
 
 
+_Found = Difference | Held | _Texts
+
+
 def _judged(texts: _Texts) -> Difference:
     place = texts.place
     first, second = sorted((texts.a.text or "", texts.b.text or ""))
@@ -74,14 +99,14 @@ def _judged(texts: _Texts) -> Difference:
     return Difference(argument=place.path, comparator="text", pair=pair)
 
 
-def _between_calls(a: CanonicalCall, b: CanonicalCall) -> Iterator[Difference | _Texts]:
+def _between_calls(a: CanonicalCall, b: CanonicalCall) -> Iterator[_Found]:
     if a.call.name != b.call.name:
         yield Difference(argument="", comparator="tool")
     else:
         yield from _between(a.arguments, b.arguments, a.place, a.call.name)
 
 
-def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference | _Texts]:
+def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[_Found]:
     if a.key == b.key:
         return
     if isinstance(a, Members) and isinstance(b, Members):
@@ -93,15 +118,31 @@ def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[Difference
                 yield Difference(argument=at.path, comparator="given")
     elif isinstance(a, Items) and isinstance(b, Items):
         yield from _between_items(a, b, place, tool)
-    elif isinstance(a, Scalar) and isinstance(b, Scalar) and a.text is not None and b.text is not None:
-        yield _Texts(a=a, b=b, place=place, tool=tool)
+    elif isinstance(a, Scalar) and isinstance(b, Scalar):
+        yield _between_scalars(a, b, place, tool)
     else:
         comparators = {one.comparator for one in (a, b) if isinstance(one, Scalar)}
         yield Difference(argument=place.path, comparator=comparators.pop() if len(comparators) == 1 else "exact")
 
 
-def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[Difference | _Texts]:
+def _between_scalars(a: Scalar, b: Scalar, place: Field, tool: str) -> _Found:
+    said = settled(a, b, place)
+    if said is not None and said.same:
+        written = (a.written or "", b.written or "")
+        return Held(argument=place.path, comparator=said.comparator, because=said.because, a=written[0], b=written[1])
+    if said is not None:
+        return Difference(argument=place.path, comparator=said.comparator)
+    if a.text is not None and b.text is not None:
+        return _Texts(a=a, b=b, place=place, tool=tool)
+    comparators = {a.comparator, b.comparator}
+    return Difference(argument=place.path, comparator=comparators.pop() if len(comparators) == 1 else "exact")
+
+
+def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[_Found]:
     left, right = _unshared(a.values, b.values)
+    if not a.ordered and (held := _paired(left, right, place, tool)) is not None:
+        yield from held
+        return
     if a.ordered:
         rearranged = not left and not right
         left, right = a.values, b.values
@@ -111,8 +152,19 @@ def _between_items(a: Items, b: Items, place: Field, tool: str) -> Iterator[Diff
     if not comparable:
         yield Difference(argument=place.path, comparator="exact" if a.ordered else "set")
         return
-    for one, other in zip(left, right, strict=True):
-        yield from _between(one, other, place.items, tool)
+    for index, (one, other) in enumerate(zip(left, right, strict=True)):
+        yield from _between(one, other, place.item(index) if a.ordered else place.items, tool)
+
+
+def _paired(left: tuple[Value, ...], right: tuple[Value, ...], place: Field, tool: str) -> list[Held] | None:
+    """What holds the items of two sets equal one to one; None where nothing does."""
+    if not 1 < len(left) == len(right) <= _MOST_PAIRED:
+        return None
+    found = [[list(_between(one, other, place.items, tool)) for other in right] for one in left]
+    columns = assign([[int(all(isinstance(one, Held) for one in cell)) for cell in row] for row in found])
+    if -1 in columns:
+        return None
+    return [one for row, column in enumerate(columns) for one in found[row][column] if isinstance(one, Held)]
 
 
 def _unshared(a: tuple[Value, ...], b: tuple[Value, ...]) -> tuple[tuple[Value, ...], tuple[Value, ...]]:

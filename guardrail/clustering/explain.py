@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guardrail.clustering.comparators import check
 from guardrail.clustering.schema import Field, read_schema
 from guardrail.clustering.stated import NOT_STATED
+from guardrail.errors import ConfigError
 from guardrail.types import ToolSpec
 
 _DEEPEST = 6
@@ -39,6 +41,9 @@ def explain_schema(
     Raises:
         ConfigError: a comparator has no such name.
     """
+    for path, name in (comparators or {}).items():
+        if problem := check(name):
+            raise ConfigError(f"argument {path!r} of tool {tool.name!r} has comparator {name!r}; {problem}")
     return tuple(_plans(read_schema(tool, comparators or {}, stated_defaults=stated_defaults), 0))
 
 
@@ -56,8 +61,18 @@ def _plan(at: Field) -> FieldPlan:
     return FieldPlan(
         path=at.path,
         kind=at.kind,
-        comparator=at.comparator or at.kind,
-        because="",
+        comparator=at.named or _comparator(at),
+        because=at.because,
         default=at.default if source else None,
         default_source=source,
     )
+
+
+def _comparator(at: Field) -> str:
+    if at.chosen:
+        return at.chosen[0].name
+    if at.comparator:
+        return at.comparator
+    if at.kind == "array":
+        return "sequence"
+    return "exact" if at.enum or at.kind in ("boolean", "object") else "text"

@@ -23,6 +23,7 @@ _IDENTITY_VALUE = re.compile(
     r"|\S*[/\\]\S*"  # a link or a path
     r"|(?=[\w:#.-]*\d)[A-Za-z0-9]+(?:[-_.:#][A-Za-z0-9]+)*"  # an order number, a hash, a version
 )
+_YEAR = re.compile(r"1\d{3}|20\d{2}", re.ASCII)
 _FILE_VALUE = re.compile(r"[\w.-]+\.(?P<ending>[A-Za-z]\w{0,4})")
 
 _MOMENT_TEXT = re.compile(
@@ -51,15 +52,15 @@ def names_identity(name: str, schema: Mapping[str, Any]) -> bool:
         or (head == "address" and before in vocabulary.ADDRESS_OF)
         or (head == "key" and len(parts) > 1)
         or (head in vocabulary.NUMBERED)
-        or (parts[0] in ("to", "from") and len(parts) == 1 and _PARTY_TEXT.search(_text(schema)) is not None)
-        or _IDENTITY_TEXT.search(_text(schema)) is not None
+        or (parts[0] in ("to", "from") and len(parts) == 1 and _PARTY_TEXT.search(described(schema)) is not None)
+        or _IDENTITY_TEXT.search(described(schema)) is not None
     )
 
 
 def names_code(name: str, schema: Mapping[str, Any]) -> bool:
     """Whether the values of an argument are for a machine to read, every character of them."""
     parts = words(name)
-    return (bool(parts) and parts[-1] in vocabulary.CODE) or _CODE_TEXT.search(_text(schema)) is not None
+    return (bool(parts) and parts[-1] in vocabulary.CODE) or _CODE_TEXT.search(described(schema)) is not None
 
 
 def looks_like_identity(value: str) -> bool:
@@ -67,7 +68,7 @@ def looks_like_identity(value: str) -> bool:
     file = _FILE_VALUE.fullmatch(value)
     if file is not None and file["ending"].casefold() not in vocabulary.SITES:
         return True
-    return _IDENTITY_VALUE.fullmatch(value) is not None
+    return _IDENTITY_VALUE.fullmatch(value) is not None and _YEAR.fullmatch(value) is None
 
 
 def names_moment(name: str, schema: Mapping[str, Any]) -> bool:
@@ -77,7 +78,7 @@ def names_moment(name: str, schema: Mapping[str, Any]) -> bool:
     parts = words(name)
     if not parts or not vocabulary.NOT_MOMENT.isdisjoint(parts):
         return False
-    return parts[-1] in vocabulary.MOMENT or _MOMENT_TEXT.search(_text(schema)) is not None
+    return parts[-1] in vocabulary.MOMENT or _MOMENT_TEXT.search(described(schema)) is not None
 
 
 def names_set(name: str, schema: Mapping[str, Any], siblings: Mapping[str, Any]) -> bool:
@@ -87,7 +88,7 @@ def names_set(name: str, schema: Mapping[str, Any], siblings: Mapping[str, Any])
     for numbers, for names that speak of order, or beside another array that it lines up with.
     """
     parts, items = words(name), schema.get("items")
-    if not vocabulary.ORDERED.isdisjoint(parts) or not isinstance(items, dict) or _PARALLEL.search(_text(schema)):
+    if not vocabulary.ORDERED.isdisjoint(parts) or not isinstance(items, dict) or _PARALLEL.search(described(schema)):
         return False
     if items.get("type") not in ("string", None) and "enum" not in items:
         return False
@@ -118,7 +119,7 @@ def _lines_up(name: str, schema: object) -> bool:
     if not isinstance(schema, dict) or schema.get("type") != "array":
         return False
     parts: Sequence[str] = words(name)
-    return (bool(parts) and parts[-1] in vocabulary.PARALLEL) or _PARALLEL.search(_text(schema)) is not None
+    return (bool(parts) and parts[-1] in vocabulary.PARALLEL) or _PARALLEL.search(described(schema)) is not None
 
 
 def _format(schema: Mapping[str, Any]) -> str:
@@ -126,6 +127,7 @@ def _format(schema: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _text(schema: Mapping[str, Any]) -> str:
+def described(schema: Mapping[str, Any]) -> str:
+    """A schema's description, as much of it as is read; "" where there is none."""
     text = schema.get("description")
     return text[:2_000] if isinstance(text, str) else ""

@@ -8,10 +8,11 @@ from typing import Any
 
 _STATEMENT = re.compile(
     r"\bdefaults?(?:\s+\w+)?(?:\s+is|\s+are|\s+to|\s*[:=])\s*"
-    r"(?:set\s+to\s+|to\s+|an?\s+|the\s+|string\s+|value\s+)*"
+    r"(?:set\s+to\s+|to\s+|be\s+|an?\s+|the\s+|string\s+|value\s+)*"
     r"(?P<value>'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\[\]]*\]|\{[^{}]*\}|[-+]?\d{1,3}(?:,\d{3})+\b|[^\s,;()]+(?:\s+[^\s,;().]+){0,5})"
     r"(?P<rest>[^.;\n]*)"
     r"|\bdefault\s+(?P<plain>'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\d.,eE+-]*|empty\s+(?:array|list|string|object)|true\b|false\b)"
+    r"|\bdefaults?(?:\s+value)?\s+(?:will\s+)?returns?\s+(?P<returns>[^\W\d][\w-]*)\s+\w+"
     r"|\bwith\s+(?P<as>'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s,;().]+)\s+as\s+(?:the\s+)?default\b"
     r"|(?P<by>'[^']*'|\"[^\"]*\"|`[^`]*`|(?<!\S)[-+]?\d[\d.,eE+-]*|\btrue|\bfalse)\s+by\s+default\b",
     re.IGNORECASE,
@@ -46,7 +47,7 @@ def stated_default(description: str, kind: str) -> Any:
     quoted: list[Any] = []
     plain: list[Any] = []
     for match in _STATEMENT.finditer(description[:_LONGEST]):
-        text = (match["value"] or match["plain"] or match["as"] or match["by"]).strip()
+        text = (match["value"] or match["plain"] or match["as"] or match["returns"] or match["by"]).strip()
         in_quotes = text[0] in "'\"`"
         if _CONDITION.search((match["rest"] or "") if in_quotes else f"{text}{match['rest'] or ''}"):
             return NOT_STATED

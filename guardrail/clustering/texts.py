@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def loose(text: str, *, keep_case: bool = False) -> str:
     A single letter keeps its case ("C" is a note, "c" a variable), and so do all where
     ``keep_case`` is asked for.
     """
-    text = shown(text).translate(_QUOTES).translate(_DASHES)
+    text = html.unescape(shown(text)).translate(_QUOTES).translate(_DASHES)
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1].strip()
     if len(text) > 1 and not keep_case:

@@ -30,7 +30,7 @@ ADDRESS_OF = _listed(
 
 CODE = _listed(
     "command cmd commands script sql code expression expressions function formula equation regex regexp pattern",
-    "template json xml html yaml css source snippet cron selector xpath jsonpath args argv",
+    "template json xml html yaml css snippet cron selector xpath jsonpath args argv",
 )
 
 IDENTITY_FORMATS = _listed(
@@ -58,7 +58,7 @@ ORDERED = _listed(
 UNORDERED = _listed(
     "ingredients items products preferences features facilities amenities categories tags labels topics keywords",
     "services filters options types genres interests skills symptoms requirements restrictions allergies attendees",
-    "participants members recipients permissions roles languages countries metrics information cc bcc emails",
+    "cards participants members recipients permissions roles languages countries metrics information cc bcc emails",
     "invitees guests users allergens toppings brands colors colours hobbies diets cuisines",
 )
 
@@ -71,10 +71,17 @@ CASED = _listed(
     "unit units",
 )
 
-WORKS = _listed("title book song movie film track album show game query text message body content comment note")
+WORKS = _listed(
+    "title book song movie film track album show game query text message body content comment note",
+    "instruction instructions task statement request prompt question reason",
+)
 SAY_MORE = _listed(
     "name type kind value of id in on to from by for with and or not no min max first last new old",
     "city town village state country island port",
+)
+PROPER = _listed(
+    "name names artist author actor director player person team club company brand model city town country state place",
+    "location street address restaurant hotel theater theatre museum park school university band composer",
 )
 COMPANY = _listed("company companies corporation firm employer organization organisation manufacturer vendor supplier")
 LEGAL_FORMS = _listed("inc incorporated ltd limited llc llp plc corp corporation co gmbh ag sa bv nv")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,8 +30,44 @@ SIGNALS: Final = (
 SELF_REPORTED: Final = ("verbalized_confidence", "p_true")
 """Signals in which the model judges itself: known by name, not measured by this version."""
 
-COMPARATORS: Final = ("exact", "number", "set", "text", "ignore")
-"""Names of the comparators that a rule may give an argument."""
+COMPARATORS: Final = (
+    "exact",
+    "number",
+    "set",
+    "sequence",
+    "text",
+    "words",
+    "ignore",
+    "quantity",
+    "money",
+    "date",
+    "phone",
+    "email",
+    "url",
+    "path",
+    "place",
+    "person",
+    "organisation",
+    "language",
+    "timezone",
+    "shell",
+    "sql",
+    "code",
+    "regex",
+    "math",
+    "json",
+    "pitch",
+)
+"""Names of the comparators that a rule may give an argument; "number" also with a tolerance ("number:0.01")."""
+
+NUMBER_WITHIN: Final = r"number:(\d+(\.\d+)?|\.\d+)"
+"""How the comparator of numbers is written with a tolerance: the difference, at least 0, up to which two are one."""
+
+
+def is_comparator(value: object) -> bool:
+    """Whether a rule may give an argument a comparator of that name."""
+    return isinstance(value, str) and (value in COMPARATORS or re.fullmatch(NUMBER_WITHIN, value, re.ASCII) is not None)
+
 
 MAX_SAMPLES: Final = 100
 MAX_RETRIES: Final = 10

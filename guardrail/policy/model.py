@@ -10,7 +10,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, mod
 from pydantic.json_schema import SkipJsonSchema
 
 from guardrail.policy.conditions import NAMES
-from guardrail.policy.defaults import COMPARATORS, MAX_RETRIES, MAX_SAMPLES, SELF_REPORTED, SIGNALS
+from guardrail.policy.defaults import (
+    COMPARATORS,
+    MAX_RETRIES,
+    MAX_SAMPLES,
+    NUMBER_WITHIN,
+    SELF_REPORTED,
+    SIGNALS,
+    is_comparator,
+)
 from guardrail.policy.problems import unknown
 from guardrail.types import DecisionType, Tier
 
@@ -32,7 +40,7 @@ def _decision(value: object) -> DecisionType:
 
 
 def _comparator(value: object) -> str:
-    if isinstance(value, str) and value in COMPARATORS:
+    if isinstance(value, str) and is_comparator(value):
         return value
     raise ValueError(unknown("comparator", value, COMPARATORS))
 
@@ -92,7 +100,13 @@ _OPERANDS: Final[dict[str, Any]] = {
 
 TierName = Annotated[Tier, BeforeValidator(_tier), _enum(Tier)]
 Decision = Annotated[DecisionType, BeforeValidator(_decision), _enum(DecisionType)]
-Comparator = Annotated[str, BeforeValidator(_comparator), _enum(COMPARATORS)]
+Comparator = Annotated[
+    str,
+    BeforeValidator(_comparator),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}], "type": "string"},
+    ),
+]
 SignalName = Annotated[str, BeforeValidator(_signal), _enum(SIGNALS)]
 Share = Annotated[
     float,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from guardrail.policy.conditions import parse_when
-from guardrail.policy.defaults import COMPARATORS
+from guardrail.policy.defaults import COMPARATORS, is_comparator
 from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.resolution import Timeout
 from guardrail.policy.rules import ANNOTATIONS, Rule, qualified_name
@@ -32,7 +32,7 @@ def check_rule(rule: Rule, path: str) -> None:
     if rule.decisions is not None:
         _check_decisions(rule.decisions, f"{path}.decisions")
     for argument, comparator in rule.arguments.items():
-        if comparator not in COMPARATORS:
+        if not is_comparator(comparator):
             raise PolicyProblem(f"{path}.arguments.{argument}", unknown("comparator", comparator, COMPARATORS))
     if rule.timeout is not None:
         _check_timeout(rule.timeout, f"{path}.timeout")

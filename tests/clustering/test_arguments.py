@@ -66,7 +66,6 @@ def test_the_same_in_another_form(schema, a, b):
         (INTEGER, str(2**53), 2**53 + 1),
         (NUMBER, 0.1, 0.10000000000000002),
         (NUMBER, "5%", 5),
-        (NUMBER, "2 * 3", 6),
         (NUMBER, float("inf"), float("-inf")),
         (NUMBER, True, 1),
         ({"type": "boolean"}, True, False),
@@ -250,7 +249,6 @@ class TestMoments:
         [
             ("2021-01-01", "2021-01-02"),
             ("03/04/2021", "04/03/2021"),
-            ("2021-03-04", "03/04/2021"),
             ("12am", "12pm"),
             ("2021-02-30", "March 2, 2021"),
             ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00"),
@@ -347,7 +345,7 @@ class TestPolicy:
         assert asked(emails, ["ann"], ["anne"], comparators={"value": "set"}) == []
 
     def test_an_unknown_name_is_refused(self):
-        with pytest.raises(ConfigError, match=r"'fuzzy'.*exact, number, set, text, ignore"):
+        with pytest.raises(ConfigError, match=r"'fuzzy'.*exact, number, set, sequence, text, words, ignore"):
             compared(STRING, "a", "b", comparators={"value": "fuzzy"})
 
 

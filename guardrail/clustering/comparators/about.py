@@ -1,0 +1,27 @@
+"""What a comparator knows of the argument whose values it compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A comparator of a field, and why it is one. ``option`` is what follows its name ("0.01")."""
+
+    name: str
+    because: str
+    option: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """An argument's name and description. ``order`` is that of day, month and year; ``now`` a date in ISO form."""
+
+    name: str = ""
+    description: str = ""
+    tool: str = ""
+    kind: str = ""
+    order: str = ""
+    now: str = ""
+    option: str = ""

@@ -1,0 +1,74 @@
+"""The comparators by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+from guardrail.clustering.comparators.about import About
+from guardrail.clustering.comparators.libraries import MissingLibraryError
+
+_MODULES = {
+    "number": "numeric",
+    "quantity": "quantity",
+    "money": "money",
+    "date": "moment",
+    "phone": "phone",
+    "email": "mail",
+    "url": "url",
+    "path": "path",
+    "place": "place",
+    "person": "person",
+    "organisation": "organisation",
+    "language": "language",
+    "timezone": "timezone",
+    "shell": "shell",
+    "sql": "sql",
+    "code": "program",
+    "regex": "regex",
+    "math": "formula",
+    "json": "json_text",
+    "pitch": "pitch",
+    "words": "wording",
+}
+
+FIELDS = tuple(name for name in _MODULES if name != "words")
+"""Comparators that read a value in the terms of its field."""
+
+EXACTING = frozenset(("number", "phone", "email", "url", "path", "shell", "sql", "code", "regex", "math", "json"))
+"""Those among them whose values name one thing each or are read by a machine: no judge of language is asked."""
+
+COMPARATORS = ("exact", "number", "set", "sequence", "text", "words", "ignore", *FIELDS[1:])
+"""The comparators that a policy may name for an argument ("number:0.01" with a tolerance); the schema suggests one."""
+
+_TOLERANCE = re.compile(r"\d+(\.\d+)?|\.\d+", re.ASCII)
+
+Settle = Callable[[str, str, About], bool | None]
+
+
+def check(name: str) -> str:
+    """What is wrong with the name of a comparator; "" if nothing."""
+    plain, colon, option = name.partition(":")
+    if plain not in COMPARATORS:
+        return f"use one of {', '.join(COMPARATORS)}"
+    if not colon:
+        return ""
+    if plain != "number":
+        return f"{plain!r} takes no option; only number does (number:0.01)"
+    return "" if _TOLERANCE.fullmatch(option) else "a tolerance is a plain number, at least 0 (number:0.01)"
+
+
+def settle(name: str, a: str, b: str, about: About) -> bool | None:
+    """What the comparator of that name says; None where it does not understand both texts, or lacks its library."""
+    try:
+        return _load(name)(a, b, about)
+    except MissingLibraryError:
+        return None
+
+
+@cache
+def _load(name: str) -> Settle:
+    found: Settle = import_module(f"guardrail.clustering.comparators.{_MODULES[name]}").settle
+    return found
