@@ -1,8 +1,9 @@
 """How well the comparison tells whether two lists of tool calls mean the same.
 
-    python -m tests.benchmarks.equivalence PAIRS.jsonl [--backend structure|nli:FOLDER_OR_ID] [--errors 20] [--json]
+    python -m tests.benchmarks.equivalence PAIRS.jsonl [--backend structure|embeddings|nli:FOLDER_OR_ID]
+        [--errors 20] [--json]
 
-Each row has ``a``, ``b`` (lists of ``{name, arguments}``), ``tools``, ``same_meaning``, ``kind`` and
+Each row has ``a``, ``b`` (a call ``{name, arguments}`` or a list of them), ``tools``, ``same_meaning``, ``kind`` and
 ``label_source``. "Same" is the positive class; several calls are matched one to one in any order. Two
 peers run on the same rows: equal JSON, and JSON after folding letter case, white space and numbers.
 """
@@ -17,7 +18,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from rich.table import Table
 from guardrail.clustering import Entailment, ExactEntailment, TextPair, compare, compare_calls
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.types import Sample, ToolCall, ToolSpec
+from tests.benchmarks.backends import BACKENDS, backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,12 @@ def rates(rows: Sequence[Row], decided: Sequence[bool]) -> dict[str, float | Non
     }
 
 
+def merged(rows: Sequence[Row], decided: Sequence[bool]) -> float | None:
+    """The share of different rows that were held equal; None where there are none."""
+    said = [one for row, one in zip(rows, decided, strict=True) if not row.same]
+    return sum(said) / len(said) if said else None
+
+
 def score(rows: Sequence[Row], outcome: Outcome) -> dict[str, Any]:
     """The figures that ``--json`` prints."""
     hard = [index for index, row in enumerate(rows) if row.adjudicated]
@@ -173,6 +181,7 @@ def score(rows: Sequence[Row], outcome: Outcome) -> dict[str, Any]:
         by_kind[row.kind].append(row.same == said)
     return {
         **rates(rows, outcome.decided),
+        "merged": merged(rows, outcome.decided),
         "adjudicated": rates([rows[index] for index in hard], [outcome.decided[index] for index in hard]),
         "by_kind": {
             kind: {"n": len(right), "accuracy": sum(right) / len(right)} for kind, right in sorted(by_kind.items())
@@ -181,24 +190,6 @@ def score(rows: Sequence[Row], outcome: Outcome) -> dict[str, Any]:
         "rounds": outcome.rounds,
         "seconds": round(outcome.seconds, 3),
     }
-
-
-def backend(name: str) -> Entailment:
-    """The judge of that name.
-
-    Raises:
-        ConfigError: there is none, or it cannot be loaded.
-    """
-    kind, _, model = name.partition(":")
-    if kind == "structure" and not model:
-        return ExactEntailment()
-    if kind == "nli" and model:
-        from guardrail_transformers import NLIEntailment
-
-        return NLIEntailment(model)
-    if kind == "embeddings":
-        raise ConfigError("backend 'embeddings' is not in this version; use structure or nli:FOLDER_OR_ID")
-    raise ConfigError(f"there is no backend {name!r}; use structure or nli:FOLDER_OR_ID")
 
 
 def explain(row: Row, entailment: Entailment) -> str:
@@ -216,6 +207,12 @@ def explain(row: Row, entailment: Entailment) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def work(entailment: Entailment) -> dict[str, int]:
+    """What a judge that counts says it took."""
+    stats = getattr(entailment, "stats", None)
+    return {} if stats is None else asdict(stats)
 
 
 def report(rows: Sequence[Row], outcome: Outcome, found: dict[str, Any], name: str, console: Console) -> None:
@@ -240,8 +237,11 @@ def report(rows: Sequence[Row], outcome: Outcome, found: dict[str, Any], name: s
         kinds.add_row(kind, str(figures["n"]), _percent(figures["accuracy"]))
     console.print(kinds)
     console.print(
-        f"{outcome.pairs} text pairs left open by structure, {outcome.rounds} rounds, {outcome.seconds:.2f} seconds"
+        f"{outcome.pairs} text pairs left open by structure, {outcome.rounds} rounds, {outcome.seconds:.2f} seconds; "
+        f"{_percent(found['merged'])} of the different pairs merged"
     )
+    if found["work"]:
+        console.print(", ".join(f"{word.replace('_', ' ')} {count}" for word, count in found["work"].items()))
 
 
 def print_errors(
@@ -262,7 +262,7 @@ def print_errors(
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.equivalence", description=__doc__)
     parser.add_argument("pairs", type=Path, help="JSON lines of labelled pairs")
-    parser.add_argument("--backend", default="structure", help="structure (default) or nli:FOLDER_OR_ID")
+    parser.add_argument("--backend", default="structure", help=f"{BACKENDS}; default structure")
     parser.add_argument("--errors", type=int, default=0, metavar="N", help="list up to N wrong decisions")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object, last line")
     options = parser.parse_args(arguments)
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GuardrailError as error:
         print(error, file=sys.stderr)
         return 2
-    found = score(rows, outcome)
+    found = {**score(rows, outcome), "backend": entailment.name, "work": work(entailment)}
     report(rows, outcome, found, options.backend, console)
     if options.errors:
         print_errors(rows, outcome.decided, options.errors, entailment, console)

@@ -31,8 +31,8 @@ from guardrail.errors import ConfigError, GuardrailError
 from guardrail.signals import measure
 from guardrail.signals.exact import exact
 from guardrail.types import Sample, ToolCall
+from tests.benchmarks.backends import backend
 from tests.benchmarks.cases import CATEGORIES, Case, read_cases
-from tests.benchmarks.equivalence import backend
 from tests.benchmarks.scores import accepted, aurc, auroc, auroc_interval, brier, cross_fitted, ece, ece_null
 
 MEASURED = (

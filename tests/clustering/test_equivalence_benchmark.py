@@ -59,7 +59,10 @@ def test_the_figures(pairs, capsys):
     assert equivalence.main([str(pairs), "--json", "--errors", "5"]) == 0
     out = capsys.readouterr().out
     found = json.loads(out.splitlines()[-1])
-    assert set(found) == {"precision", "recall", "adjudicated", "by_kind", "entailment_pairs", "rounds", "seconds"}
+    assert set(found) == {
+        "precision", "recall", "merged", "adjudicated", "by_kind", "entailment_pairs", "rounds", "seconds", "backend", "work",
+    }  # fmt: skip
+    assert (found["merged"], found["backend"], found["work"]) == (0.0, "exact", {})
     assert found["precision"] == 1.0
     assert found["recall"] == 0.75
     assert found["adjudicated"] == {"precision": None, "recall": 0.0}
@@ -95,7 +98,7 @@ def test_the_peers(pairs):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{pairs}", "--backend", "embeddings"], "not in this version"),
+        (["{pairs}", "--backend", "nli"], "no backend 'nli'"),
         (["{pairs}", "--backend", "magic"], "no backend 'magic'"),
         (["nowhere.jsonl"], "cannot read nowhere.jsonl"),
         (["{broken}"], "line 1"),
