@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import IO, Any
 
 import click
 
+from guardrail.cli.cluster import cluster
+from guardrail.cli.explain import explain_schema
 from guardrail.cli.options import DEFAULT_STORE
+from guardrail.cli.plugins import COMMANDS, entries, load
 from guardrail.cli.records import log, show
 from guardrail.cli.reviews import reviews
 from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
-from guardrail.errors import ConfigError, GuardrailError, MissingExtra
+from guardrail.errors import ConfigError, GuardrailError
 from guardrail.version import __version__
-
-GROUP = "guardrail.commands"
-_DISTRIBUTION = "guardrail-middleware"
 
 
 class Failure(click.ClickException):
@@ -44,18 +44,7 @@ class Added(click.Command):
             MissingExtra, ConfigError: it cannot be loaded; the message says what to install.
         """
         what = f"`guardrail {self.name}`"
-        try:
-            command = self._entry.load()
-        except GuardrailError:
-            raise
-        except ImportError as error:
-            owner = self._entry.dist.name if self._entry.dist else ""
-            package = self._entry.module.partition(".")[0]
-            if owner == _DISTRIBUTION and (error.name or "").partition(".")[0] != package:
-                raise MissingExtra(what, package.removeprefix("guardrail_")) from error  # adapters and extras agree
-            raise ConfigError(f"{what} cannot be loaded ({error}): install {owner or 'its package'} again") from error
-        except Exception as error:
-            raise ConfigError(f"{what} cannot be loaded, its package is broken: {error!r}") from error
+        command = load(self._entry, what)
         if not isinstance(command, click.Command):
             raise ConfigError(f"{what} cannot be loaded: {self._entry.value} is not a click command")
         return command
@@ -65,13 +54,13 @@ class Commands(click.Group):
     """The built-in commands and those of other packages; errors of this package become one message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *sorted({entry.name for entry in _entries()} - set(self.commands))]
+        return [*super().list_commands(ctx), *sorted({entry.name for entry in entries(COMMANDS)} - set(self.commands))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         builtin = super().get_command(ctx, cmd_name)
         if builtin is not None:
             return builtin
-        return next((Added(entry) for entry in _entries() if entry.name == cmd_name), None)
+        return next((Added(entry) for entry in entries(COMMANDS) if entry.name == cmd_name), None)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,10 +73,6 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except GuardrailError as error:
             raise Failure(str(error)) from error
-
-
-def _entries() -> list[EntryPoint]:
-    return list(entry_points(group=GROUP))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,5 +95,5 @@ def main(ctx: click.Context, store: str) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its escape
 
 
-for _command in (log, show, reviews, schema):
+for _command in (log, show, reviews, schema, cluster, explain_schema):
     main.add_command(_command)

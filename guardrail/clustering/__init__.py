@@ -12,6 +12,8 @@ from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
 from guardrail.clustering.equality import Difference, Held
 from guardrail.clustering.explain import FieldPlan, explain_schema
+from guardrail.clustering.groups import Group, Grouping, Plan, group_samples
+from guardrail.clustering.reasons import Reason
 from guardrail.clustering.schema import COMPARATORS
 from guardrail.clustering.shared import Answers, Figures, SharedEntailment, shared
 
@@ -27,7 +29,11 @@ __all__ = [
     "ExactEntailment",
     "FieldPlan",
     "Figures",
+    "Group",
+    "Grouping",
     "Held",
+    "Plan",
+    "Reason",
     "SharedEntailment",
     "StepMeaning",
     "TextPair",
@@ -35,6 +41,7 @@ __all__ = [
     "compare",
     "compare_calls",
     "explain_schema",
+    "group_samples",
     "narrows",
     "never_same",
     "shared",

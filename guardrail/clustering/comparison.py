@@ -12,7 +12,7 @@ from guardrail.clustering.canonical import CallReader, CanonicalCall
 from guardrail.clustering.comparators import check
 from guardrail.clustering.entailment import TextPair
 from guardrail.clustering.equality import Difference, Held, differences, held_equal, open_pairs
-from guardrail.clustering.hinges import Hinges, Same, known, may_share_a_group, still_asked
+from guardrail.clustering.hinges import Hinges, Same, known, may_share_a_group, still_asked, without_twins
 from guardrail.clustering.matching import assign, complete_linkage
 from guardrail.clustering.schema import read_schema
 from guardrail.errors import ConfigError
@@ -162,7 +162,7 @@ class Comparison:
         """
         found = {pair for pair in self._of_plan if pair not in same}
         for index, planned in enumerate(self._planned):
-            for one, other in may_share_a_group(self._candidates(index, planned, same)):
+            for one, other in may_share_a_group(without_twins(self._candidates(index, planned, same))):
                 found.update(still_asked(self._hinges(one, other), same))
         return _sorted(found)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
+from typing import TypeVar
 
 from guardrail.clustering.canonical import CanonicalCall
 from guardrail.clustering.entailment import TextPair
 
+T = TypeVar("T")
 Same = Mapping[TextPair, bool]
 Hinges = tuple[TextPair, ...] | None
 
@@ -29,17 +31,19 @@ def still_asked(hinges: Hinges, same: Same) -> Iterator[TextPair]:
         yield from (pair for pair in hinges if pair not in same)
 
 
-def may_share_a_group(
-    candidates: Iterable[tuple[CanonicalCall, bool | None]],
-) -> Iterator[tuple[CanonicalCall, CanonicalCall]]:
-    """The pairs of calls that grouping compares, given how each stands to the first call: equal, unlike, or not known.
+def may_share_a_group(candidates: Iterable[tuple[T, bool | None]]) -> Iterator[tuple[T, T]]:
+    """The pairs that grouping compares, given how each candidate stands to the first of all: equal, unlike, not known.
 
-    Calls that stand differently to it never share a group. Calls that structure holds equal are one where
-    they stand alike.
+    Those that stand differently to it never share a group.
     """
+    for (one, first), (other, second) in combinations(candidates, 2):
+        if first is None or second is None or first == second:
+            yield one, other
+
+
+def without_twins(candidates: Iterable[tuple[CanonicalCall, bool | None]]) -> list[tuple[CanonicalCall, bool | None]]:
+    """The candidates, of those that structure holds equal and that stand alike the first only."""
     firsts: dict[tuple[str, bool | None], CanonicalCall] = {}
     for call, standing in sorted(candidates, key=lambda one: (one[0].form, one[0].text)):
         firsts.setdefault((call.form if standing is None else call.key, standing), call)
-    for ((_, one), first), ((_, other), second) in combinations(firsts.items(), 2):
-        if one is None or other is None or one == other:
-            yield first, second
+    return [(call, standing) for (_, standing), call in firsts.items()]

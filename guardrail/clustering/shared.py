@@ -155,7 +155,7 @@ def _place(backend: object, cache: int) -> _Place:
 
 def _key(pair: TextPair, *, texts_only: bool) -> str:
     texts = sorted((pair.a, pair.b))
-    return digest(texts) if texts_only else digest(texts, pair.tool, pair.argument, pair.description)
+    return digest(texts) if texts_only else digest(texts, {**vars(pair), "a": "", "b": ""})
 
 
 @dataclass(frozen=True, kw_only=True)

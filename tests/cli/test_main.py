@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from guardrail.cli.main import GROUP, main
+from guardrail.cli.main import main
+from guardrail.cli.plugins import COMMANDS
 from guardrail.errors import ConfigError, MissingExtra, PolicyError
 from guardrail.store import SQLiteStore
 from guardrail.version import __version__
@@ -49,7 +50,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     entries = [
-        EntryPoint(name, value, GROUP)
+        EntryPoint(name, value, COMMANDS)
         for name, value in {
             "works": "extra_commands:works",
             "fails": "extra_commands:fails",
@@ -61,7 +62,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "log": "extra_broken:command",
         }.items()
     ]
-    monkeypatch.setattr("guardrail.cli.main.entry_points", lambda group: entries if group == GROUP else [])
+    monkeypatch.setattr("guardrail.cli.plugins.entry_points", lambda group: entries if group == COMMANDS else [])
     yield
     for name in [name for name in sys.modules if name.startswith("extra_")]:
         del sys.modules[name]
@@ -110,9 +111,9 @@ def test_a_broken_package_breaks_no_built_in_command(added, tmp_path: Path) -> N
 
 def test_a_missing_extra_of_our_own_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     distribution = importlib.metadata.distribution("guardrail-middleware")
-    (entry,) = [one for one in distribution.entry_points if one.group == GROUP and one.name == "resume"]
+    (entry,) = [one for one in distribution.entry_points if one.group == COMMANDS and one.name == "resume"]
     assert entry.dist is not None
-    monkeypatch.setattr("guardrail.cli.main.entry_points", lambda group: [entry])
+    monkeypatch.setattr("guardrail.cli.plugins.entry_points", lambda group: [entry])
     for name in {"langgraph", *(name for name in sys.modules if name.startswith("langgraph."))}:
         monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.startswith("guardrail_langgraph")]:
