@@ -295,14 +295,15 @@ def test_evidence_for_the_human_is_complete_on_critical_calls() -> None:
 POOL = [GOOD, OTHER, BROKEN, sample(), sample(pay(10), pay(10, identity="c9")), sample(pay(10, "a memo"))]
 
 
-@given(
-    drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8),
-    tier=st.sampled_from(["low", "medium", "high"]),
-    attempt=st.sampled_from([0, 1]),
-    second=st.booleans(),
-)
-@settings(max_examples=200, deadline=None)
-def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
+STEPS = {
+    "drawn": st.lists(st.sampled_from(POOL), min_size=8, max_size=8),
+    "tier": st.sampled_from(["low", "medium", "high"]),
+    "attempt": st.sampled_from([0, 1]),
+    "second": st.booleans(),
+}
+
+
+def early_is_full(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
     calls = (pay(10), pay(20, identity="c2")) if second else (pay(10),)
     one = step(*calls, attempt=attempt)
     early = decide(tiers(tier), drawn, one, curtail=True)
@@ -310,6 +311,21 @@ def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, at
     assert early.route is full.route
     assert [v.route for v in early.verdicts] == [v.route for v in full.verdicts]
     assert early.drawn <= full.drawn
+
+
+@given(**STEPS)
+@settings(max_examples=200, deadline=None)
+def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
+    early_is_full(drawn, tier, attempt, second)
+
+
+@pytest.mark.slow
+@given(**STEPS)
+@settings(max_examples=5000, deadline=None)
+def test_stopping_early_never_changes_a_route_at_length(
+    drawn: list[Sample], tier: str, attempt: int, second: bool
+) -> None:
+    early_is_full(drawn, tier, attempt, second)
 
 
 @given(drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8))
