@@ -31,7 +31,7 @@ _SHORT_VALUE = 4
 class Wording:
     """The content words (stems) that two texts share, and those that only one of them has.
 
-    Words of grammar and of courtesy are left out.
+    Words of grammar, of courtesy and of seeking ("find information on") are left out.
     """
 
     only_a: tuple[str, ...]
@@ -60,12 +60,16 @@ def wording(a: str, b: str, *, said: str = "") -> Wording:
 def narrows(a: str, b: str, *, said: str = "") -> bool:
     """Whether of two short values one is the other and a common word more ("coconut", "coconut milk").
 
-    Such a word names a part, a product or a kind; a name ("Messi", "Lionel Messi") and a word of
-    ``said``, what is known beside the texts (the argument's name), do not narrow.
+    Such a word names a part, a product or a kind. A name ("Messi", "Lionel Messi"), a word beside a name
+    of several words ("the Treaty of Lisbon", "its signing") and a word of ``said``, what is known beside
+    the texts (the argument's name), do not narrow.
     """
     found = wording(a, b, said=said)
     more = found.only_a or found.only_b
     if not found.adds or len(found.shared) + len(more) > _SHORT_VALUE:
+        return False
+    named = [{stem(word) for word in _tokens(text) if word[0].isupper()} for text in (a, b)]
+    if any(len(names.intersection(found.shared)) > 1 for names in named):
         return False
     return any(stem(word) in more and not word[0].isupper() for word in _tokens(a if found.only_a else b))
 
@@ -127,7 +131,9 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _content(text: str) -> tuple[str, ...]:
-    return tuple(stem(word) for word in _tokens(text) if not _says_nothing(word))
+    found = tuple(stem(word) for word in _tokens(text) if not _says_nothing(word))
+    asked = tuple(word for word in found if word not in _SEEKING)
+    return asked or found
 
 
 def _says_nothing(word: str) -> bool:
@@ -166,6 +172,7 @@ def _members(side: set[str]) -> dict[int, set[int]]:
     return found
 
 
+_SEEKING = frozenset(map(stem, words.SEEKING))
 _BY_STEM = {stem(word): places for word, places in words.EXCLUSIVE.items() if len(word) > 3}
 
 

@@ -177,13 +177,18 @@ FUNCTION = _words(
     "how i if in into is it its itself me might more most must my near no nor not of off on once only or other our out",
     "over own per regarding s shall she should so some such t than that the their them then there these they this",
     "those through to too under until up upon us very via was we were what when where which while who whom why will",
-    "with within without would you your",
+    "with within without would you your d ll m re ve",
 )
 """Words that say how others belong together."""
 
 COURTESY = _words("please kindly thanks thank could would can you i like want wants just dear hello hi")
 """Words that say how something is asked for."""
 
+
+SEEKING = _words(
+    "current currently details find get give info information locate located look need search see seek show tell",
+)
+"""Words by which a thing is asked for, or asked for as it is now: "find information on X" asks for X."""
 
 LISTING = frozenset(("and", "or"))
 """Words between things whose order does not matter."""
