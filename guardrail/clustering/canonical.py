@@ -16,9 +16,9 @@ from typing import Any
 from guardrail.clustering.dates import read_moment
 from guardrail.clustering.naming import looks_like_identity
 from guardrail.clustering.numbers import number_key, read_number
-from guardrail.clustering.schema import Field
+from guardrail.clustering.schema import Field, chosen_word
 from guardrail.clustering.stated import NOT_STATED
-from guardrail.clustering.texts import Marks, essence, identity, loose, marks, shown
+from guardrail.clustering.texts import Marks, essence, identity, marks, shown
 from guardrail.types import ToolCall
 
 _DEEPEST = 40
@@ -209,7 +209,7 @@ def _given(value: Any, at: Field) -> Any:
     if value is None:
         omitted = declared_null or not (at.nullable or changes)
     else:
-        blank = not value.strip() if isinstance(value, str) else value in ([], {})
+        blank = not value.strip() if isinstance(value, str) else value == [] or (value == {} and not at.properties)
         clears = changes or not (at.default is NOT_STATED or at.left_open_if_blank)
         omitted = value is _OMITTED or (blank and not clears)
     if not omitted:
@@ -225,7 +225,7 @@ def _unwrapped(value: Any, place: Field) -> Any:
             return parsed
         if place.kind == "array":
             parts = [part.strip() for part in value.split(",")]
-            chosen = place.items.enum and all(loose(part) in place.items.enum for part in parts)
+            chosen = place.items.enum and all(chosen_word(part) in place.items.enum for part in parts)
             return parts if chosen else [value]
         return value
     if place.kind == "array" and value is not None and not isinstance(value, list):
@@ -274,7 +274,7 @@ def _truth(value: Any) -> bool | None:
 
 def _text(value: str, place: Field) -> Scalar:
     if place.enum:
-        member = place.enum.get(loose(value))
+        member = place.enum.get(chosen_word(value))
         return Scalar(key=f"exact:{identity(value) if member is None else member}", written=value)
     if place.moment and (moment := read_moment(shown(value), place.order)) is not None:
         return Scalar(key=f"moment:{moment}", comparator="date", written=value)

@@ -111,8 +111,7 @@ def echoes(name: str) -> frozenset[str]:
     parts = frozenset(words(name))
     if not vocabulary.WORKS.isdisjoint(parts):
         return frozenset()
-    legal_forms = frozenset() if vocabulary.COMPANY.isdisjoint(parts) else vocabulary.LEGAL_FORMS
-    return (parts - vocabulary.SAY_MORE) | legal_forms
+    return parts - vocabulary.SAY_MORE
 
 
 def _lines_up(name: str, schema: object) -> bool:

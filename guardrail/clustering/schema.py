@@ -19,7 +19,7 @@ from guardrail.clustering.subschema import resolved
 from guardrail.clustering.texts import loose
 from guardrail.types import ToolSpec
 
-__all__ = ["COMPARATORS", "Field", "Reader", "read_schema"]
+__all__ = ["COMPARATORS", "Field", "Reader", "chosen_word", "read_schema"]
 
 _DEEPEST = 12
 _SIMPLE_PATTERN = re.compile(r"[\w^$.*+\[\]\\-]{1,60}")  # none whose search could explode
@@ -286,13 +286,18 @@ def _kind(schema: Mapping[str, Any]) -> tuple[str, bool, bool]:
     return found, nullable, numeric
 
 
+def chosen_word(text: str) -> str:
+    """The words of an enumerated text, in any letter case."""
+    return loose(text).casefold()
+
+
 def _enum(schema: Mapping[str, Any]) -> dict[str, str] | None:
     """Enumerated texts by their words; None where only letter case or punctuation tells two of them apart."""
     members = schema.get("enum")
     if not isinstance(members, list):
         return {}
     texts = {member for member in members if isinstance(member, str)}
-    by_words = {loose(text): text for text in texts}
+    by_words = {chosen_word(text): text for text in texts}
     return by_words if len(by_words) == len(texts) else None
 
 

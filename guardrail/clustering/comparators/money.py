@@ -47,7 +47,7 @@ def _names() -> dict[str, str]:
     english = needed("babel").Locale("en")
     numbers = needed("babel.numbers")
     found: dict[str, set[str]] = defaultdict(set)
-    bare: dict[str, set[str]] = defaultdict(set)
+    bare: dict[str, dict[str, bool]] = defaultdict(dict)
     for currency in needed("pycountry").currencies:
         code = currency.alpha_3
         symbol = english.currency_symbols.get(code, code)
@@ -56,9 +56,9 @@ def _names() -> dict[str, str]:
             found[_folded(name)].add(code)
         lone = not any(letter.isalpha() for letter in symbol)
         for name in names:
-            bare[_folded(name).rpartition(" ")[2]].add(code if lone else "")
+            bare[_folded(name).rpartition(" ")[2]][code] = lone
     for word, codes in bare.items():
-        known = codes - {""}
-        if len(codes) == 1 or len(known) == 1:
-            found.setdefault(word, known)
+        plain = [code for code, lone in codes.items() if lone or len(codes) == 1]
+        if len(plain) == 1:
+            found[word] = set(plain)
     return {name: codes.pop() for name, codes in found.items() if len(codes) == 1}

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from guardrail.clustering.comparators.about import About
 from guardrail.clustering.comparators.arithmetic import evaluate
+from guardrail.clustering.dates import read_moment
 from guardrail.clustering.numbers import read_number
 
 _DIGITS = 5  # a literal with fewer says too little to be the rounded result of a sum
@@ -36,7 +37,7 @@ def settle(a: str, b: str, about: About) -> bool | None:
 def _value(text: str) -> Fraction | float | None:
     number = read_number(text)
     if number is None:
-        return evaluate(text)
+        return None if read_moment(text) else evaluate(text)  # a date is no subtraction
     return Fraction(number) if abs(number.adjusted()) <= _LARGEST_EXPONENT else None
 
 

@@ -12,16 +12,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from guardrail.clustering.comparators.about import About
 from guardrail.clustering.comparators.libraries import needed
 from guardrail.clustering.naming import words
 
 _LETTERS = re.compile(r"[^\w\s]")
+_NOT_LATIN = "\u0250"
 _MOST_PARTS = 6
+_CODE = 3
 _LONGEST = 200
-_DOMINANCE = 3
+_DOMINANCE = 2.5
+_METROPOLIS = 1_000_000
 _ABBREVIATING = ("US", "CA", "AU", "GB")  # whose subdivisions people write as bare codes
 _WITH_LETTERS = ("US", "GB")  # whose cities the table files under those codes
 _SUFFIXES = ("metropolitan area", "metro area", "area", "city")
@@ -38,8 +41,7 @@ class _Region:
     code: str = ""
 
 
-@dataclass(frozen=True)
-class _City:
+class _City(NamedTuple):
     code: str
     country: str
     admin: str
@@ -88,8 +90,7 @@ def _reading(text: str, hint: str) -> _Reading:
     if not parts or len(parts) > _MOST_PARTS or len(text) > _LONGEST:
         return _Reading()
     if len(parts) == 1:
-        found = _bare(parts[0])
-        return _Reading(known=frozenset(one for one in found if one.kind == hint) or found)
+        return _Reading(known=_bare(parts[0], hint))
     around = [_region(part) for part in parts[1:]]
     known = frozenset(one for one in _named(parts[0], around)) if all(around) else frozenset()
     if known:
@@ -98,16 +99,42 @@ def _reading(text: str, hint: str) -> _Reading:
     return _Reading(head=_folded(parts[0]), inside=inside) if inside else _Reading()
 
 
-def _bare(text: str) -> frozenset[_Region]:
-    name = _folded(text)
-    found = set(_countries().get(name, ())) | set(_subdivisions().get(name, ()))
-    code = text.replace(".", "")
-    if code.isupper():
-        found |= set(_codes().get(code.casefold(), ()))
+def _bare(text: str, hint: str) -> frozenset[_Region]:
+    name, code = _folded(text), text.replace(".", "")
+    found = _coded(code) if code.isupper() and len(code) <= _CODE else _by_name(name, hint)
     if not found and name.endswith(_CALLED_SO):
-        return frozenset(_subdivisions().get(name.rpartition(" ")[0], ()))
+        found = frozenset(_subdivisions().get(name.rpartition(" ")[0], ()))
+    return frozenset(one for one in found if one.kind == hint) or found
+
+
+def _coded(code: str) -> frozenset[_Region]:
+    """All that a code may stand for: "LA" is a city, a state and a country."""
+    name = code.casefold()
     city = _largest(_cities_called(name))
-    return frozenset(found | ({city} if city else set()))
+    return frozenset({*_countries().get(name, ()), *_codes().get(name, ()), *((city,) if city else ())})
+
+
+def _by_name(name: str, hint: str) -> frozenset[_Region]:
+    """What a name means in itself: one city, and the regions of that name around it or without such a city."""
+    countries, subdivisions = _countries().get(name, set()), _subdivisions().get(name, set())
+    cities = _cities_called(name)
+    city = _largest(cities)
+    if city is None and cities and hint in ("", "city"):
+        return frozenset(countries)  # any of several towns
+    if city is None or not _also_called_so(cities, countries | subdivisions):
+        return frozenset(countries | subdivisions)
+    around = {one for one in subdivisions if one.country == city.country or hint == "subdivision"}
+    return frozenset({*countries, *around, city})
+
+
+def _also_called_so(cities: list[_City], regions: set[_Region]) -> bool:
+    """Whether a name that a region has is also that of a city: its own, or a metropolis's second one.
+
+    New York is a city too, Mexico and Oklahoma are not Mexico City and Oklahoma City.
+    """
+    if not regions or any(city.primary for city in cities):
+        return True
+    return not any(one.kind == "country" for one in regions) and cities[0].population >= _METROPOLIS
 
 
 def _region(text: str) -> frozenset[_Region]:
@@ -144,13 +171,13 @@ def _lies(country: str, admin: str, regions: frozenset[_Region]) -> bool:
 
 
 def _largest(cities: list[_City]) -> _Region | None:
-    """The one city that a name means: far larger than the others that have it as their first name."""
-    if not cities:
+    """The one city that a name means: far larger than the others. Second names count only without a first."""
+    named = [city for city in cities if city.primary] or cities
+    if not named:
         return None
-    first, *rest = sorted(cities, key=lambda city: (-city.population, city.code))
-    if any(city.primary and city.population * _DOMINANCE > first.population for city in rest):
-        named = [city for city in cities if city.primary]
-        return _region_of(named[0]) if len(named) == 1 and not first.primary else None
+    first, *rest = sorted(named, key=lambda city: (-city.population, city.code))
+    if any(city.population * _DOMINANCE > first.population for city in rest):
+        return None
     return _region_of(first)
 
 
@@ -166,11 +193,12 @@ def _cities_called(name: str) -> list[_City]:
     return found or []
 
 
-@lru_cache(maxsize=65536)
 def _folded(text: str) -> str:
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    plain = " ".join(_LETTERS.sub("", plain.replace("-", " ")).casefold().split())
-    return plain.removeprefix("the ")
+    if not text.isascii():
+        text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    if not text.isalpha():
+        text = " ".join(_LETTERS.sub("", text.replace("-", " ")).split())
+    return text.casefold().removeprefix("the ")
 
 
 @cache
@@ -218,13 +246,16 @@ def _subdivision(code: str) -> _Region:
 
 @cache
 def _cities() -> dict[str, list[_City]]:
-    found: dict[str, dict[str, _City]] = defaultdict(dict)
+    found: dict[str, list[_City]] = defaultdict(list)
     for code, city in _table().items():
-        names = {_folded(name): False for name in city["alternatenames"] if len(name) > 1}
-        names[_folded(city["name"])] = True
-        for name, primary in names.items():
-            found[name][code] = _City(code, city["countrycode"], city["admin1code"], city["population"], primary)
-    return {name: list(cities.values()) for name, cities in found.items()}
+        of_city = code, city["countrycode"], city["admin1code"], city["population"]
+        first = _folded(city["name"])
+        found[first].append(_City(*of_city, True))
+        second = _City(*of_city, False)
+        latin = (name for name in city["alternatenames"] if len(name) > 1 and max(name) < _NOT_LATIN)
+        for name in {_folded(name) for name in latin} - {first}:
+            found[name].append(second)
+    return dict(found)
 
 
 @cache

@@ -13,6 +13,7 @@ from guardrail.clustering.numbers import read_number
 
 _AMOUNT = re.compile(r"(?P<number>[-+]?[\d.,]*\d)\s*(?P<unit>\D.*)", re.ASCII)
 _UNIT = re.compile(r"(?:[^\W\d_]|[°µ%/*· .()-]|[²³]|\^-?\d|\*\*-?\d|(?<=[^\W\d])-?\d\b){1,40}")
+_DEGREES = re.compile(r"^(?:°|deg(?:rees?)?)\s*(?=[CFcfK]|[Kk]elvin)")
 _DIGITS = 12
 _TEMPERATURES = {"c": "degC", "f": "degF"}  # beside coulomb and farad
 
@@ -32,7 +33,8 @@ def _readings(text: str) -> Reading:
     number, unit = (read_number(match["number"]), match["unit"].strip()) if match else (Decimal(1), text)
     if number is None or not _UNIT.fullmatch(unit):
         return frozenset()
-    found = {_measure(number, one) for one in (unit, _TEMPERATURES.get(unit.casefold().lstrip("°"), "")) if one}
+    unit = _DEGREES.sub("", unit)
+    found = {_measure(number, one) for one in (unit, _TEMPERATURES.get(unit.casefold(), "")) if one}
     prefix = "amount" if match else "unit"
     return frozenset((f"{prefix} {kind}", size) for kind, size in (one for one in found if one))
 

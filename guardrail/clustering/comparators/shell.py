@@ -61,13 +61,17 @@ def _posix(words: list[str]) -> list[object]:
             continue
         found += [_run(run), word] if run else [word]
         run = []
-    return [*found, _run(run)] if run else found
+    return [*found, tuple(sorted(run)) if _free(run) else tuple(run)] if run else found
 
 
 def _run(flags: list[str]) -> tuple[str, ...]:
     # the last flag of a run may take the word that follows
-    contrary = sum(not _CONTRARY.isdisjoint(flag.lstrip("-")) for flag in flags if not flag.startswith("--")) > 1
-    return tuple(flags) if contrary else (*sorted(flags[:-1]), flags[-1]) if len(flags) > 1 else tuple(flags)
+    return (*sorted(flags[:-1]), flags[-1]) if _free(flags) else tuple(flags)
+
+
+def _free(flags: list[str]) -> bool:
+    """Whether no two flags undo each other, so that their order says nothing."""
+    return sum(not _CONTRARY.isdisjoint(flag.lstrip("-")) for flag in flags if not flag.startswith("--")) < 2
 
 
 def _windows(program: str, text: str) -> list[object]:

@@ -21,6 +21,7 @@ _IRREGULAR = {
     "halves": "half",
     "shelves": "shelf",
 }
+_UNCHANGED = frozenset(("news", "series", "species", "lens", "gas", "means", "alms", "chess", "always", "perhaps"))
 _SINGULAR = (
     (re.compile(r"(?<=[^aeiou])ies$"), "y"),
     (re.compile(r"(?<=ss|sh|ch|zz)es$|(?<=x)es$|(?<=[^aeiou]o)es$"), ""),
@@ -30,7 +31,7 @@ _AMERICAN = (
     (re.compile(r"(?<=[a-z]{2})our(?=$|s$|al|ed$|ing$|ful|ite|able|y$|hood)"), "or"),
     (re.compile(r"(?<=[a-z]{3})is(?=e$|es$|ed$|ing$|er$|ation)"), "iz"),
     (re.compile(r"(?<=[a-z]{3}[^aeiou])ys(?=e$|es$|ed$|ing$)"), "yz"),
-    (re.compile(r"(?<=[^aeiou][tb])re(?=s?$)|(?<=[ei]t)re(?=s?$)"), "er"),
+    (re.compile(r"(?<=[^aeiou][tb])re(?=s?$)|(?<=[ei]t)re(?=s?$)|(?<=[a-z]{2}at)re(?=s?$)"), "er"),
     (re.compile(r"(?<=[a-z]{2})ogue(?=s?$)"), "og"),
     (re.compile(r"(?<=[aeiou]l)l(?=ed$|ing$|er$|ers$)"), ""),
     (re.compile(r"(?:(?<=def)|(?<=off)|(?<=lic)|(?<=pret))ence(?=s?$)"), "ense"),
@@ -51,7 +52,7 @@ def spelt(word: str) -> str:
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     word = _IRREGULAR.get(word, word)
-    if len(word) > 3:
+    if len(word) > 3 and word not in _UNCHANGED:
         for form, ending in _SINGULAR:
             word, changed = form.subn(ending, word)
             if changed:
