@@ -17,13 +17,14 @@ from guardrail.clustering.dates import read_moment
 from guardrail.clustering.naming import looks_like_identity
 from guardrail.clustering.numbers import number_key, read_number
 from guardrail.clustering.schema import Field, chosen_word
-from guardrail.clustering.stated import NOT_STATED
+from guardrail.clustering.stated import NOT_STATED, states_none
 from guardrail.clustering.texts import Marks, essence, identity, marks, shown
 from guardrail.types import ToolCall
 
 _DEEPEST = 40
 _MOST_NODES = 20_000
 _LONGEST_LITERAL = 2_000
+_NOTHING = ("none", "null")
 
 
 class _TooMuch(Exception):
@@ -211,7 +212,8 @@ def _given(value: Any, at: Field) -> Any:
     else:
         blank = not value.strip() if isinstance(value, str) else value == [] or (value == {} and not at.properties)
         clears = changes or not (at.default is NOT_STATED or at.left_open_if_blank)
-        omitted = value is _OMITTED or (blank and not clears)
+        nothing = isinstance(value, str) and value.strip().casefold() in _NOTHING and not changes
+        omitted = value is _OMITTED or (blank and not clears) or (nothing and states_none(at.description))
     if not omitted:
         return value
     return _OMITTED if at.default is NOT_STATED else at.default

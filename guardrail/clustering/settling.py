@@ -31,6 +31,8 @@ def settled(a: Scalar, b: Scalar, place: Field) -> Settled | None:
     """
     if a.written is None or b.written is None or place.enum or not (place.known or place.named):
         return None
+    if a.comparator == b.comparator == "number" and not (place.chosen and place.chosen[0].option):
+        return None  # two literals: structure has compared their values
     about = place.about
     for one in place.chosen:
         same = None if one.name == "words" else settle(one.name, a.written, b.written, about)

@@ -138,6 +138,17 @@ class TestStatedDefaults:
             ("boolean", "Whether to wait (default: true).", True),
             ("boolean", "Whether to wait. False by default", False),
             ("array", "Tags. Default is empty list.", []),
+            ("array", "Tags. Default is 'news'.", ["news"]),
+            ("array", "Tags. Defaults to all if not given.", ["all"]),
+            ("string", "Region. If not given, all regions are searched by default.", "all"),
+            ("string", "Which ones. Default value will return upcoming trips.", "upcoming"),
+            ("string", "Time format. The default format 'HH:MM' is used.", "HH:MM"),
+            ("string", "Where. Default is United States of America.", "United States of America"),
+            ("integer", "The modulus. Default is 7. It divides the base.", 7),
+            ("integer", "Since when. Default is year 2001.", 2001),
+            ("number", "The price, default is $1000.", 1000),
+            ("number", "Its value is default approximated to be 0.5 m.", 0.5),
+            ("integer", "Cards. The default is 1 if no value is provided.", 1),
             ("array", "Tags. Default is ['a'].", ["a"]),
         ],
     )
@@ -153,12 +164,20 @@ class TestStatedDefaults:
             ("integer", "Default is 10 unless a filter is set.", 10),
             ("string", "Default is 'a'. In batch mode the default is 'b'.", "a"),
             ("string", "There is no default.", "no"),
+            ("string", "The default database to connect to.", "connect to"),
+            ("array", "Tags. Default is popular ones.", ["popular ones"]),
             ("integer", "A number such as 10.", 10),
             ("string", "The default is not metric.", "metric"),
         ],
     )
     def test_a_statement_with_a_condition_or_a_rival_does_not(self, kind, description, value):
         assert not same({"type": kind, "description": description}, ..., value)
+
+    def test_none_says_no_more_than_its_omission_where_that_is_the_default(self):
+        schema = {"type": "string", "description": "Department. Defaults to none if not provided."}
+        assert same(schema, ..., "None")
+        assert not same(STRING, ..., "None")
+        assert not same(schema, ..., "None", tool_name="update_staff")
 
     def test_the_declared_default_wins(self):
         schema = {"type": "integer", "default": 5, "description": "Default is 10."}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 
 from guardrail.clustering.comparators.about import About
@@ -43,6 +43,8 @@ EXACTING = frozenset(("number", "phone", "email", "url", "path", "shell", "sql",
 COMPARATORS = ("exact", "number", "set", "sequence", "text", "words", "ignore", *FIELDS[1:])
 """The comparators that a policy may name for an argument ("number:0.01" with a tolerance); the schema suggests one."""
 
+_LONGEST = 500  # longer texts are neither names nor amounts, and are not kept
+_OF_ANY_LENGTH = frozenset(("shell", "sql", "code", "regex", "json", "path", "url"))
 _TOLERANCE = re.compile(r"\d+(\.\d+)?|\.\d+", re.ASCII)
 
 Settle = Callable[[str, str, About], bool | None]
@@ -62,6 +64,18 @@ def check(name: str) -> str:
 
 def settle(name: str, a: str, b: str, about: About) -> bool | None:
     """What the comparator of that name says; None where it does not understand both texts, or lacks its library."""
+    longest = max(len(a), len(b))
+    if longest > _LONGEST and name not in _OF_ANY_LENGTH:
+        return None
+    return _settled(name, a, b, about) if longest <= _LONGEST else _asked(name, a, b, about)
+
+
+@lru_cache(maxsize=16_384)
+def _settled(name: str, a: str, b: str, about: About) -> bool | None:
+    return _asked(name, a, b, about)
+
+
+def _asked(name: str, a: str, b: str, about: About) -> bool | None:
     try:
         return _load(name)(a, b, about)
     except MissingLibraryError:
