@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, shared
 from guardrail.codec import digest
@@ -23,15 +23,33 @@ if TYPE_CHECKING:
     from guardrail.store import Store
 
 
-class _Base:
-    """What both guards share: identity of a step, record, reviews. No I/O but the store's."""
+S = TypeVar("S")
+E = TypeVar("E", Entailment, AsyncEntailment)
+
+
+class _Base(Generic[S, E]):
+    """Decides on planning steps.
+
+    Args:
+        policy: what each tool's stakes ask for.
+        sampler: draws a planning step again.
+        store: keeps records and reviews; ``guardrail.open_store``.
+        entailment: judges free texts that differ; by default they are different. Its answers are kept, and
+            steps in flight share its batches (``SharedEntailment``), over all guards that are given it.
+        curtail: stop drawing when the rest cannot change a route.
+        draw: uniform random numbers in [0, 1) for audits.
+        now: the clock of records.
+        decisions: what reviewers may answer where this guard runs, at most.
+        passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
+    """
 
     def __init__(
         self,
         policy: Policy,
+        sampler: S,
         store: Store,
         *,
-        entailment_name: str,
+        entailment: E | None = None,
         curtail: bool = True,
         draw: Callable[[], float] | None = None,
         now: Callable[[], datetime] | None = None,
@@ -41,7 +59,8 @@ class _Base:
         self.policy = policy
         self.store = store
         self.queue = Queue(store)
-        self._entailment_name = entailment_name
+        self._sampler = sampler
+        self._entailment: E = shared(entailment or ExactEntailment())
         self._curtail = curtail
         self._draw = draw or random.SystemRandom().random
         self._now = now or (lambda: datetime.now(UTC))
@@ -57,7 +76,7 @@ class _Base:
 
     def _flow(self, step: PlanningStep) -> Flow:
         return assess(
-            step, self.policy, draw_audit=self._draw(), curtail=self._curtail, entailment=self._entailment_name
+            step, self.policy, draw_audit=self._draw(), curtail=self._curtail, entailment=self._entailment.name
         )
 
     def _keep(self, step: PlanningStep, assessment: Assessment, seconds: float) -> StepVerdict:
@@ -126,54 +145,15 @@ class _Base:
         return {
             "model": step.model,
             "samples": str(verdict.asked),
-            "entailment": self._entailment_name,
+            "entailment": self._entailment.name,
             "policy": self.policy.version,
             "tools": digest([tool.parameters for tool in step.tools], [tool.name for tool in step.tools]),
             "guardrail": __version__,
         }
 
 
-class Guard(_Base):
-    """Decides on planning steps.
-
-    Args:
-        policy: what each tool's stakes ask for.
-        sampler: draws a planning step again.
-        store: keeps records and reviews; ``guardrail.open_store``.
-        entailment: judges free texts that differ; by default they are different. Its answers are kept, and
-            steps in flight share its batches (``SharedEntailment``), over all guards that are given it.
-        curtail: stop drawing when the rest cannot change a route.
-        draw: uniform random numbers in [0, 1) for audits.
-        now: the clock of records.
-        decisions: what reviewers may answer where this guard runs, at most.
-        passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        sampler: Sampler,
-        store: Store,
-        *,
-        entailment: Entailment | None = None,
-        curtail: bool = True,
-        draw: Callable[[], float] | None = None,
-        now: Callable[[], datetime] | None = None,
-        decisions: frozenset[DecisionType] = frozenset(DecisionType),
-        passthrough: tuple[type[BaseException], ...] = (),
-    ) -> None:
-        self._sampler = sampler
-        self._entailment: Entailment = shared(entailment or ExactEntailment())
-        super().__init__(
-            policy,
-            store,
-            entailment_name=self._entailment.name,
-            curtail=curtail,
-            draw=draw,
-            now=now,
-            decisions=decisions,
-            passthrough=passthrough,
-        )
+class Guard(_Base[Sampler, Entailment]):
+    __doc__ = _Base.__doc__
 
     def assess(self, step: PlanningStep) -> StepVerdict:
         """The verdict on a step, measured once: asked again, the one on record is returned.
@@ -204,34 +184,8 @@ class Guard(_Base):
             return _failure(request, error)
 
 
-class AsyncGuard(_Base):
+class AsyncGuard(_Base[AsyncSampler, AsyncEntailment]):
     """``Guard`` for asynchronous programs; the store's short writes happen in a thread."""
-
-    def __init__(
-        self,
-        policy: Policy,
-        sampler: AsyncSampler,
-        store: Store,
-        *,
-        entailment: AsyncEntailment | None = None,
-        curtail: bool = True,
-        draw: Callable[[], float] | None = None,
-        now: Callable[[], datetime] | None = None,
-        decisions: frozenset[DecisionType] = frozenset(DecisionType),
-        passthrough: tuple[type[BaseException], ...] = (),
-    ) -> None:
-        self._sampler = sampler
-        self._entailment: AsyncEntailment = shared(entailment or ExactEntailment())
-        super().__init__(
-            policy,
-            store,
-            entailment_name=self._entailment.name,
-            curtail=curtail,
-            draw=draw,
-            now=now,
-            decisions=decisions,
-            passthrough=passthrough,
-        )
 
     async def assess(self, step: PlanningStep) -> StepVerdict:
         """As ``Guard.assess``."""
