@@ -143,6 +143,7 @@ class Reader:
         self.comparators = comparators
         self.stated_defaults = stated_defaults
         self.now = now
+        self.acts = not vocabulary.ACTING.isdisjoint(naming.words(tool.name)[:2])
         self.changes = not vocabulary.CHANGING.isdisjoint(naming.words(tool.name)[:2])
 
     def top(self) -> Field:

@@ -46,8 +46,8 @@ def settled(a: Scalar, b: Scalar, place: Field) -> Settled | None:
 def _worded(a: Scalar, b: Scalar, place: Field) -> Settled | None:
     if place.named not in ("", "words"):
         return None
-    changes = place.reader is not None and place.reader.changes
-    if not changes and all(wildcard(one.text or "", place.about) for one in (a, b)):
+    acts = place.reader is not None and (place.reader.changes or place.reader.acts)
+    if not acts and all(wildcard(one.text or "", place.about) for one in (a, b)):
         return Settled(same=True, comparator="words", because="both leave it open")
     if certainly_different(a.marks, b.marks) or not settle("words", a.text or "", b.text or "", place.about):
         return None

@@ -89,6 +89,10 @@ CHANGING = _listed(
     "update set edit patch modify change replace upsert rename put write",
 )
 
+ACTING = _listed(
+    "delete remove drop cancel purge erase clear wipe send pay transfer grant revoke block close stop approve reject",
+)
+
 NEGATION = _listed(
     "no not never none nobody nothing neither nor without cannot cant dont doesnt didnt isnt wasnt arent werent",
     "wont wouldnt shouldnt couldnt mustnt except exclude excluding unless stop avoid refuse",

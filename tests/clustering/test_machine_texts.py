@@ -196,6 +196,8 @@ def test_function_different(a, b):
         ("taskkill /F /IM a.exe", "taskkill /IM a.exe", False),
         ("copy a b /Y", "copy b a /Y", False),
         ("ls /S /a", "ls /s /a", False),
+        ("find . -print -delete", "find . -delete -print", False),
+        ("git push --no-verify --force", "git push --force --no-verify", False),
     ],
 )
 def test_windows_commands(a, b, equal):
@@ -239,3 +241,12 @@ def test_json_in_a_text():
     assert same(STRING, '{"a": 1.0, "b": 2}', '{"b":2,"a":1}', **named)
     assert not same(STRING, '{"a": 1}', '{"a": "1"}', **named)
     assert not same(STRING, "[1, 2]", "[2, 1]", **named)
+
+
+def test_statements_that_are_kept_as_text_are_compared_as_text():
+    assert not same(STRING, "SELECT 1; GRANT a TO b", "SELECT 1; GRANT a TO c", name="sql")
+
+
+def test_matrices_do_not_change_places():
+    matrix = {**STRING, "description": "The formula over matrices to integrate."}
+    assert not same(matrix, "A*B", "B*A", name="formula")

@@ -165,7 +165,7 @@ def test_key_different(a, b):
         ("berries", "berry"),
         ("the red car", "red car"),
         ("grey", "gray"),
-        ("glasses", "glass"),
+        ("dresses", "dress"),
         ("men", "man"),
         ("theatre", "theater"),
         ("e-mail", "email"),
@@ -181,6 +181,7 @@ def test_product_the_same(a, b):
     [
         ("chicken", "chicken curry"),
         ("Java", "JavaScript"),
+        ("glasses", "glass"),
         ("news", "new"),
         ("wi-fi", "wifi"),
         ("paid", "unpaid"),
@@ -279,7 +280,14 @@ def test_words_that_leave_an_argument_open():
     color = {**STRING, "description": "The color."}
     assert same(color, "any", "all colors", name="color")
     assert not same(color, "any", "all colors", name="color", tool_name="update_shirt")
+    assert not same(color, "any", "all colors", name="color", tool_name="delete_shirts")
     assert not same(color, "any", "red", name="color")
+
+
+def test_one_of_two_choices_that_the_schema_offers_says_more():
+    team = {**STRING, "description": "Name of the senior or junior team."}
+    assert not same(team, "Lions", "Lions junior", name="squad")
+    assert same(team, "Lions", "Lions squad", name="squad")
 
 
 def test_an_empty_text_is_an_omission_where_the_description_says_so():

@@ -12,6 +12,7 @@ from guardrail.clustering.naming import words
 
 _WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\([^()]*\)")
+_CHOICE = re.compile(r"\b\w+(?:\s+or\s+\w+)+", re.IGNORECASE)
 _EXAMPLES = re.compile(
     r"\b(?:e\.?g\b|i\.?e\b|such as|for example|for instance|examples?:|like|including|include|supports?|supported"
     r"|either|one of|can be|could be|options?|values?|default)",
@@ -28,7 +29,8 @@ _SAYS_MORE = (
 @lru_cache(maxsize=1024)
 def schema_words(about: About) -> frozenset[str]:
     """The words by which the schema names the argument's thing, without examples and values."""
-    described = _EXAMPLES.split(_QUOTED.sub(" ", about.description), maxsplit=1)[0].split(". ")[0]
+    plain = _CHOICE.sub(" ", _QUOTED.sub(" ", about.description))
+    described = _EXAMPLES.split(plain, maxsplit=1)[0].split(". ")[0]
     found = {*words(about.name), *_WORD.findall(described.casefold())}
     legal = frozenset() if vocabulary.COMPANY.isdisjoint(found) else vocabulary.LEGAL_FORMS
     return frozenset(stem(word) for word in found if word not in _SAYS_MORE and word.isalpha()) | legal

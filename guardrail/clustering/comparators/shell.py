@@ -9,7 +9,7 @@ from guardrail.clustering.comparators.about import About
 
 _LONGEST = 4_000
 _CHAINED = re.compile(r"(\s*(?:&&|\|\||[;|&<>\n`(){}$])\s*)")
-_FLAG = re.compile(r"--?[A-Za-z][\w-]*")
+_FLAG = re.compile(r"-[A-Za-z]|--[A-Za-z][\w-]*")
 _CONTRARY = frozenset("ifn")  # of rm -i -f, cp -n -f and their like, the last one counts
 _SWITCH = re.compile(r"/[A-Za-z?]{1,3}")
 _WINDOWS = frozenset(
@@ -71,7 +71,8 @@ def _run(flags: list[str]) -> tuple[str, ...]:
 
 def _free(flags: list[str]) -> bool:
     """Whether no two flags undo each other, so that their order says nothing."""
-    return sum(not _CONTRARY.isdisjoint(flag.lstrip("-")) for flag in flags if not flag.startswith("--")) < 2
+    contrary = sum(flag[1:] in _CONTRARY or flag.startswith(("--no", "--force", "--interactive")) for flag in flags)
+    return contrary < 2
 
 
 def _windows(program: str, text: str) -> list[object]:

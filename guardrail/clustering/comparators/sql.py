@@ -31,10 +31,11 @@ def _reading(text: str, dialect: str) -> tuple[str, ...]:
     sqlglot = needed("sqlglot")
     try:
         parsed = sqlglot.parse(text, read=dialect or None, error_level=sqlglot.ErrorLevel.RAISE)
+        statements = [one for one in parsed if one is not None]
+        if any(one.find(sqlglot.exp.Command) for one in statements):
+            return ()  # kept as text, not parsed
         return tuple(
-            _normal(one).sql(dialect=dialect or None, comments=False, normalize_functions="upper")
-            for one in parsed
-            if one is not None and not isinstance(one, sqlglot.exp.Command)
+            _normal(one).sql(dialect=dialect or None, comments=False, normalize_functions="upper") for one in statements
         )
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError, AttributeError):
         return ()

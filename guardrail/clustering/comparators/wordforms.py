@@ -21,7 +21,25 @@ _IRREGULAR = {
     "halves": "half",
     "shelves": "shelf",
 }
-_UNCHANGED = frozenset(("news", "series", "species", "lens", "gas", "means", "alms", "chess", "always", "perhaps"))
+_UNCHANGED = frozenset(  # words that only look like plurals, or mean something else than their singular
+    (
+        *(
+            "news",
+            "series",
+            "species",
+            "lens",
+            "gas",
+            "means",
+            "chess",
+            "always",
+            "perhaps",
+            "blues",
+            "glasses",
+            "arms",
+        ),
+        *("customs", "goods", "savings", "contents", "clothes", "spirits", "works", "manners", "spectacles", "pants"),
+    )
+)
 _SINGULAR = (
     (re.compile(r"(?<=[^aeiou])ies$"), "y"),
     (re.compile(r"(?<=ss|sh|ch|zz)es$|(?<=x)es$|(?<=[^aeiou]o)es$"), ""),
