@@ -45,4 +45,4 @@ def _judge(model: str, url: str) -> Entailment:
     from guardrail_langgraph.judge import ChatModelEntailment
 
     key = os.environ.get("OPENAI_API_KEY", "none")
-    return ChatModelEntailment(ChatOpenAI(model=model, base_url=url, api_key=key), timeout=300)
+    return ChatModelEntailment(ChatOpenAI(model=model, base_url=url, api_key=key), structured=True, timeout=300)

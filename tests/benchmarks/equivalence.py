@@ -209,7 +209,7 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def work(entailment: Entailment) -> dict[str, int]:
+def work(entailment: Entailment) -> dict[str, Any]:
     """What a judge that counts says it took."""
     stats = getattr(entailment, "stats", None)
     return {} if stats is None else asdict(stats)
@@ -242,6 +242,11 @@ def report(rows: Sequence[Row], outcome: Outcome, found: dict[str, Any], name: s
     )
     if found["work"]:
         console.print(", ".join(f"{word.replace('_', ' ')} {count}" for word, count in found["work"].items()))
+        tokens = [found["work"].get(f"{kind}_tokens") for kind in ("prompt", "completion")]
+        if all(tokens) and outcome.pairs:
+            console.print(
+                f"{tokens[0] / outcome.pairs:.0f} prompt and {tokens[1] / outcome.pairs:.0f} completion tokens a pair"
+            )
 
 
 def print_errors(

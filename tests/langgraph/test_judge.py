@@ -139,6 +139,9 @@ async def test_texts_are_data(server: OpenAIServer, judge: Any) -> None:
         "Here you are: " + json.dumps([verdict(1)]),
         json.dumps([verdict(1)])[:-1],
         "[" * 100_000,
+        json.dumps({"answers": [verdict(1)], "why": "sure"}),
+        json.dumps({"answers": verdict(1)}),
+        json.dumps({"answers": [verdict(1, ab=False)]}),
     ],
 )
 async def test_anything_but_a_clear_yes_is_different(server: OpenAIServer, judge: Any, answer: str) -> None:
@@ -150,6 +153,38 @@ async def test_anything_but_a_clear_yes_is_different(server: OpenAIServer, judge
 async def test_a_clear_yes_may_stand_in_a_fence(server: OpenAIServer, judge: Any, form: str) -> None:
     server.reply = lambda _body, _index: say(form.replace("{}", json.dumps([verdict(1)])))
     assert await judge([pair(*CANCEL)]) == [True]
+
+
+async def test_a_clear_yes_may_stand_in_an_object(server: OpenAIServer, judge: Any) -> None:
+    server.reply = lambda _body, _index: say(json.dumps({"answers": [verdict(1)]}))
+    assert await judge([pair(*CANCEL)]) == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "structured", "sent"),
+    [("m", None, False), ("m", True, True), ("gpt-4o-mini", None, True), ("gpt-4o-mini", False, False)],
+)
+async def test_the_form_of_the_answer_is_sent_where_the_model_takes_it(
+    server: OpenAIServer, judge: Any, name: str, structured: bool | None, sent: bool
+) -> None:
+    server.reply = lambda _body, _index: say(json.dumps({"answers": [verdict(1)]}))
+    assert await judge([pair(*CANCEL)], model=chat(server, model=name), structured=structured) == [True]
+    (body,) = server.requests
+    assert ("response_format" in body) is sent
+    if sent:
+        form = body["response_format"]["json_schema"]["schema"]["properties"]["answers"]["items"]
+        assert set(form["required"]) == set(verdict(1))
+
+
+async def test_what_it_cost_is_counted(server: OpenAIServer) -> None:
+    entailment = ChatModelEntailment(chat(server), batch=2)
+    assert entailment.stats.requests == 0
+    await entailment.aequivalent([pair(f"please do {k}", f"do {k}") for k in range(3)])
+    assert entailment.stats.requests == 2
+    assert entailment.stats.prompt_tokens
+    assert entailment.stats.completion_tokens
+    entailment.equivalent([pair("a", "a")])
+    assert entailment.stats.requests == 2
 
 
 async def test_one_bad_answer_does_not_spoil_the_others(server: OpenAIServer, judge: Any) -> None:
