@@ -15,11 +15,13 @@ from guardrail.policy import TIER_DEFAULTS
 from guardrail.types import Tier, ToolSpec
 from tests.support.openai_server import OpenAIServer, agent, call
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+MEANING = (ROOT / "docs" / "meaning.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_python_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,8 +57,10 @@ def test_the_two_lines_are_there_to_paste() -> None:
 COMMANDS = sorted(
     {
         match[1].strip()
-        for block in [*blocks("sh")[1:2]]
-        for match in re.finditer(r"^guardrail ([a-z ]+?)(?= +[0-9a-f]{6}| +--| +#|$)", block, flags=re.MULTILINE)
+        for block in [*blocks("sh")[1:2], *blocks("sh", MEANING)]
+        for match in re.finditer(
+            r"^guardrail ([a-z -]+?)(?= +[0-9a-f]{6}| +--| +#| +\S+\.json|$)", block, flags=re.MULTILINE
+        )
     }
 )
 
@@ -70,7 +74,30 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_commands_were_found() -> None:
-    assert {"log", "show", "resume", "reviews list"} <= set(COMMANDS)
+    assert {"log", "show", "resume", "reviews list", "explain-schema", "cluster"} <= set(COMMANDS)
+
+
+def test_the_documented_comparators_are_the_ones_there_are() -> None:
+    from guardrail.clustering import COMPARATORS
+
+    rows = re.findall(r"^\| (`[^|]+`) \| [^|]+ \|[^|]*\|$", MEANING, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z]+)`", row)}
+    assert named == set(COMPARATORS)
+
+
+def test_the_documented_judges_exist() -> None:
+    import importlib
+
+    for text in (README, MEANING):
+        judges = re.findall(r"`(guardrail_\w+)\.(\w+Entailment)", text)
+        assert len(judges) == 4
+        for package, name in judges:
+            assert name in importlib.import_module(package).__all__
+
+
+def test_the_documented_policy_of_arguments_loads() -> None:
+    (text,) = blocks("yaml", MEANING)
+    Policy.parse(yaml.safe_load(text))
 
 
 @pytest.mark.parametrize("module", re.findall(r"python -m (tests\.benchmarks\.\w+)", README))
