@@ -161,8 +161,12 @@ class Comparison:
         call that does not are in different clusters, whatever they say to each other.
         """
         found = {pair for pair in self._of_plan if pair not in same}
-        for index, planned in enumerate(self._planned):
-            for one, other in may_share_a_group(without_twins(self._candidates(index, planned, same))):
+        matched = [
+            self._counterparts(calls, same) if calls is not None and self._settled(calls, same) else None
+            for calls in self._drawn
+        ]
+        for index in range(len(self._planned)):
+            for one, other in may_share_a_group(without_twins(self._candidates(index, matched, same))):
                 found.update(still_asked(self._hinges(one, other), same))
         return _sorted(found)
 
@@ -189,16 +193,15 @@ class Comparison:
         return frozenset(found)
 
     def _candidates(
-        self, index: int, planned: CanonicalCall, same: Same
+        self, index: int, matched: Sequence[_Matched | None], same: Same
     ) -> Iterator[tuple[CanonicalCall, bool | None]]:
         """The calls that may be a planned call's counterparts, and how they stand to it."""
-        for calls in self._drawn:
-            if calls is None:
-                continue
-            if index in calls.twins:
-                continue  # in its group the planned call itself stands for it
-            if all(pair in same for pair in self._of_sample(calls)):
-                counterpart = self._counterparts(calls, same).counterparts[index]
+        planned = self._planned[index]
+        for calls, settled in zip(self._drawn, matched, strict=True):
+            if calls is None or index in calls.twins:
+                continue  # in its group the planned call itself stands for its twins
+            if settled is not None:
+                counterpart = settled.counterparts[index]
                 if counterpart is not None:
                     yield counterpart, self._equal(planned, counterpart, same)
             else:
@@ -206,11 +209,15 @@ class Comparison:
                     if index in group.rows:
                         yield from ((call, known(self._hinges(planned, call), same)) for call in group.calls)
 
-    def _of_sample(self, calls: _Calls) -> Iterator[TextPair]:
-        for group in calls.groups:
-            for row in group.rows:
-                for call in group.calls:
-                    yield from self._hinges(self._planned[row], call) or ()
+    def _settled(self, calls: _Calls, same: Same) -> bool:
+        """Whether all is known on which a sample's matching with the plan hinges."""
+        return all(
+            pair in same
+            for group in calls.groups
+            for row in group.rows
+            for call in group.calls
+            for pair in self._hinges(self._planned[row], call) or ()
+        )
 
     def _with_twins(self, calls: tuple[CanonicalCall, ...]) -> _Calls:
         """A sample's calls: structure's twins of planned calls are their counterparts, the others are to be matched."""

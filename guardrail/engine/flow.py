@@ -170,22 +170,24 @@ def _gather(
         if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
             evidence.curtailed = True
             break
-    if comparison is not None and evidence.failure is not Reason.ENTAILMENT_FAILED:
-        yield from _ask(comparison.open_pairs(evidence.same), evidence)
+    if comparison is None or evidence.failure is Reason.ENTAILMENT_FAILED:
+        return
+    if (yield from _ask(comparison.open_pairs(evidence.same), evidence)):
         _conclude(comparison, evidence)
 
 
-def _ask(pairs: Iterable[TextPair], evidence: _Evidence) -> Generator[Draw | Judge, Answer, None]:
-    """Has those pairs judged that are not judged yet."""
+def _ask(pairs: Iterable[TextPair], evidence: _Evidence) -> Generator[Draw | Judge, Answer, bool]:
+    """Has those pairs judged that are not judged yet; whether there were any."""
     asked = tuple(pair for pair in pairs if pair not in evidence.same)
     if not asked:
-        return
+        return False
     answer = yield Judge(pairs=asked)
     judged = _judged(asked, answer)
     evidence.same.update(judged)
     evidence.pairs += len(asked)
     evidence.known_pairs += answer.known if isinstance(answer, Answers) else 0
     evidence.failure = evidence.failure if judged else Reason.ENTAILMENT_FAILED
+    return True
 
 
 def _conclude(comparison: Comparison, evidence: _Evidence) -> None:

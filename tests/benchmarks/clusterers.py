@@ -48,7 +48,7 @@ class UQLM:
         import numpy as np
         from uqlm.nli import NLI
 
-        class Injected(NLI):  # type: ignore[misc, unused-ignore]  # uqlm is not installed where types are checked
+        class Injected(NLI):
             def __init__(self) -> None:
                 self.label_mapping = [CONTRADICTION, NEUTRAL, ENTAILMENT]
                 self.probabilities: dict[Any, Any] = {}
@@ -77,7 +77,7 @@ class SemanticEntropyGate:
         from semantic_entropy_gate.entailment import EntailmentModel
         from semantic_entropy_gate.types import EntailmentLabel, Sample
 
-        class Injected(EntailmentModel):  # type: ignore[misc, unused-ignore]  # not installed where types are checked
+        class Injected(EntailmentModel):
             name = "predictor"
 
             def classify(self, premise: str, hypothesis: str, *, context: str = "") -> tuple[Any, float]:
