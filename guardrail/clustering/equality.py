@@ -11,7 +11,7 @@ from guardrail.clustering.contrast import contrast
 from guardrail.clustering.entailment import TextPair
 from guardrail.clustering.matching import assign
 from guardrail.clustering.schema import Field
-from guardrail.clustering.settling import settled
+from guardrail.clustering.settling import said_beside, settled
 from guardrail.clustering.texts import certainly_different
 
 _MOST_PAIRED = 12
@@ -106,27 +106,28 @@ def _between_calls(a: CanonicalCall, b: CanonicalCall) -> Iterator[_Found]:
         yield from _between(a.arguments, b.arguments, a.place, a.call.name)
 
 
-def _between(a: Value, b: Value, place: Field, tool: str) -> Iterator[_Found]:
+def _between(a: Value, b: Value, place: Field, tool: str, beside: frozenset[str] = frozenset()) -> Iterator[_Found]:
     if a.key == b.key:
         return
     if isinstance(a, Members) and isinstance(b, Members):
+        beside = said_beside(a, b)
         for name in a.values if a.values.keys() == b.values.keys() else sorted({**a.values, **b.values}):
             at = a.places.get(name) or b.places[name]
             if name in a.values and name in b.values:
-                yield from _between(a.values[name], b.values[name], at, tool)
+                yield from _between(a.values[name], b.values[name], at, tool, beside)
             else:
                 yield Difference(argument=at.path, comparator="given")
     elif isinstance(a, Items) and isinstance(b, Items):
         yield from _between_items(a, b, place, tool)
     elif isinstance(a, Scalar) and isinstance(b, Scalar):
-        yield _between_scalars(a, b, place, tool)
+        yield _between_scalars(a, b, place, tool, beside)
     else:
         comparators = {one.comparator for one in (a, b) if isinstance(one, Scalar)}
         yield Difference(argument=place.path, comparator=comparators.pop() if len(comparators) == 1 else "exact")
 
 
-def _between_scalars(a: Scalar, b: Scalar, place: Field, tool: str) -> _Found:
-    said = settled(a, b, place)
+def _between_scalars(a: Scalar, b: Scalar, place: Field, tool: str, beside: frozenset[str]) -> _Found:
+    said = settled(a, b, place, beside)
     if said is not None and said.same:
         written = (a.written or "", b.written or "")
         return Held(argument=place.path, comparator=said.comparator, because=said.because, a=written[0], b=written[1])

@@ -83,6 +83,19 @@ PROPER = _listed(
     "name names artist author actor director player person team club company brand model city town country state place",
     "location street address restaurant hotel theater theatre museum park school university band composer",
 )
+CLASSES = {  # what the values of such an argument are, in words that therefore say nothing more
+    "event": ["concert", "show", "performance", "ceremony", "gig", "signing"],
+    "events": ["concert", "show", "performance"],
+    "genre": ["music", "film", "movie"],
+    "cuisine": ["food", "cuisine", "restaurant"],
+    "disease": ["disease", "illness"],
+    "purpose": ["reminder"],
+    "reminder": ["reminder"],
+    "alarm": ["alarm", "reminder"],
+    "species": ["species", "animal"],
+    "sport": ["sport"],
+    "language": ["language"],
+}
 COMPANY = _listed("company companies corporation firm employer organization organisation manufacturer vendor supplier")
 LEGAL_FORMS = _listed("inc incorporated ltd limited llc llp plc corp corporation co gmbh ag sa bv nv")
 CHANGING = _listed(

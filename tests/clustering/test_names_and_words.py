@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from tests.clustering.calls import compared, same
+from guardrail.clustering import compare_calls
+from tests.clustering.calls import call, compared, same, tool
 
 STRING = {"type": "string"}
 
@@ -112,6 +113,9 @@ def test_company_different(a, b):
     ("a", "b"),
     [
         ("Arsenal FC", "Arsenal"),
+        ("Wolverhampton Wanderers", "WWFC"),
+        ("Wolverhampton Wanderers", "Wolv W"),
+        ("Green Bay Packers", "GBP"),
         ("Chicago Bulls", "Bulls"),
         ("Boston Celtics", "Celtics"),
     ],
@@ -124,6 +128,9 @@ def test_team_the_same(a, b):
     ("a", "b"),
     [
         ("Manchester United", "United"),
+        ("Manchester United", "Man City"),
+        ("Star Club", "Start Club"),
+        ("Newcastle United", "NU"),
         ("New York Yankees", "New York Mets"),
     ],
 )
@@ -316,3 +323,40 @@ def test_a_list_that_is_a_set_is_compared_item_by_item():
 def test_names_of_things_with_a_legal_form_each():
     assert compared(STRING, "Acme Inc", "Acme Incorporated", name="company").equal()
     assert not same(STRING, "Acme Ltd", "Acme Inc", name="company")
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b"),
+    [
+        ("event", "Springsteen", "Springsteen concert"),
+        ("genre", "horror", "horror movies"),
+        ("cuisine", "Thai", "Thai food"),
+    ],
+)
+def test_words_for_what_the_values_of_an_argument_are_say_nothing_more(name, a, b):
+    assert same(STRING, a, b, name=name)
+    assert not same(STRING, a, b, name="topic")
+
+
+def test_the_whole_of_a_thing_leaves_it_open():
+    region = {**STRING, "description": "The region of the leaf."}
+    assert same(region, "all", "entire leaf", name="region")
+    assert same(region, "any", "all parts of the leaf", name="region")
+    assert not same(region, "all", "entire", name="region")
+
+
+def test_what_the_rest_of_a_call_says_need_not_be_said_again():
+    spec = tool(product=STRING, organic={"type": "boolean"}, category=STRING)
+    plain = {"product": "bananas", "organic": True}
+    said = {"product": "organic bananas", "organic": True}
+    assert compare_calls(call("act", **plain), call("act", **said), spec).equal()
+    assert compare_calls(call("act", **said), call("act", **plain), spec).equal()
+    for other in (False, None):
+        a, b = ({**one, "organic": other} for one in (plain, said))
+        assert not compare_calls(call("act", **a), call("act", **b), spec).equal()
+    a, b = (call("act", product=one, category="reading") for one in ("digital", "digital reading"))
+    assert compare_calls(a, b, spec).equal()
+    a, b = (
+        call("act", product=one, category=where) for one, where in (("digital", "reading"), ("digital reading", "art"))
+    )
+    assert not compare_calls(a, b, spec).equal()

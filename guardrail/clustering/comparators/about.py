@@ -16,7 +16,11 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """An argument's name and description. ``order`` is that of day, month and year; ``now`` a date in ISO form."""
+    """An argument's name and description.
+
+    ``order`` is that of day, month and year, ``now`` a date in ISO form, ``beside`` the words that the
+    rest of both calls says.
+    """
 
     name: str = ""
     description: str = ""
@@ -25,3 +29,4 @@ class About:
     order: str = ""
     now: str = ""
     option: str = ""
+    beside: frozenset[str] = frozenset()

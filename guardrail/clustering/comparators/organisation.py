@@ -10,6 +10,7 @@ from guardrail.clustering.texts import loose
 from guardrail.clustering.vocabulary import LEGAL_FORMS
 
 _CAPITALISED = re.compile(r"\b[A-Z]\w+")
+_CLIPPED = 5
 _CLUB = frozenset(("fc", "afc", "cf"))
 
 
@@ -17,15 +18,24 @@ def settle(a: str, b: str, about: About) -> bool | None:  # noqa: ARG001 - compa
     """True where two names differ in their legal form at most; None otherwise, which is for a judge."""
     one, other = _reading(a), _reading(b)
     if one != other:
-        return True if _initials(a, b) or _initials(b, a) or _nickname(one, other) or _nickname(other, one) else None
+        short = _abbreviated(a, b) or _abbreviated(b, a) or _nickname(one, other) or _nickname(other, one)
+        return True if short else None
     # two different forms are two companies
     return True if one and (not _form(a) or not _form(b) or _form(a) == _form(b)) else None
 
 
-def _initials(short: str, name: str) -> bool:
-    """Whether a text is the initials of a name of three words or more ("UN" is too short to tell)."""
+def _abbreviated(short: str, name: str) -> bool:
+    """Whether a text is a name's initials (three, or two before "FC"), or the beginnings of each of its words."""
+    short = short.replace(".", "").strip()
     letters = "".join(word[0] for word in _CAPITALISED.findall(name))
-    return len(letters) > 2 and short.replace(".", "").strip() == letters
+    if len(letters) > 1 and short in (letters if len(letters) > 2 else "", f"{letters}FC", f"{letters}AFC"):
+        return True
+    parts, whole = short.casefold().split(), name.casefold().split()
+    begun = len(parts) == len(whole) > 1 and len(parts[0]) > 2
+    return begun and all(
+        part == long or (len(part) < _CLIPPED and len(part) + 2 < len(long) and long.startswith(part))
+        for part, long in zip(parts, whole, strict=True)
+    )
 
 
 def _nickname(short: str, name: str) -> bool:

@@ -32,5 +32,7 @@ def schema_words(about: About) -> frozenset[str]:
     plain = _CHOICE.sub(" ", _QUOTED.sub(" ", about.description))
     described = _EXAMPLES.split(plain, maxsplit=1)[0].split(". ")[0]
     found = {*words(about.name), *_WORD.findall(described.casefold())}
+    found |= {word for word in about.beside if word.isalpha()}
+    found |= {noun for word in found for noun in vocabulary.CLASSES.get(word, ())}
     legal = frozenset() if vocabulary.COMPANY.isdisjoint(found) else vocabulary.LEGAL_FORMS
     return frozenset(stem(word) for word in found if word not in _SAYS_MORE and word.isalpha()) | legal

@@ -10,6 +10,8 @@ from guardrail.clustering.comparators.wordforms import stem
 
 _WORD = re.compile(r"[^\W_]+")
 _EVERY = frozenset(("any", "all", "every", "dontcare", "anything", "everything"))
+_WHOLE = frozenset(("entire", "whole"))
+_PARTS = frozenset(("part", "parts", "of", "the"))
 _SHORT = 3
 _LONGEST = 60
 
@@ -19,4 +21,7 @@ def wildcard(text: str, about: About) -> bool:
     if len(text) > _LONGEST:
         return False
     first, *rest = _WORD.findall(text.casefold()) or [""]
-    return first in _EVERY and len(rest) < _SHORT and all(stem(word) in schema_words(about) for word in rest)
+    if first not in _EVERY and not (first in _WHOLE and rest):
+        return False
+    said = [word for word in rest if word not in _PARTS]
+    return len(said) < _SHORT and all(stem(word) in schema_words(about) for word in said)

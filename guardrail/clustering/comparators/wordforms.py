@@ -75,4 +75,6 @@ def stem(word: str) -> str:
             word, changed = form.subn(ending, word)
             if changed:
                 break
+    if len(word) > 3 and word.endswith("ie"):
+        word = f"{word[:-2]}y"  # as "movies" and "berries" are read alike
     return spelt(word)

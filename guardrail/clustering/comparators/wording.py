@@ -60,7 +60,9 @@ def _same_letters(left: list[str], right: list[str]) -> bool:
 def _tokens(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", loose(text).replace("'", ""))
     found = _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)).casefold())
-    return found[1:] if len(found) > 1 and found[0] in ("the", "a", "an") else found
+    if len(found) > 1 and found[0] in ("the", "a", "an"):
+        found = found[1:]
+    return found[2:] if len(found) > 2 and found[:2] == ["pair", "of"] else found
 
 
 def _squashed(tokens: list[str]) -> str:
