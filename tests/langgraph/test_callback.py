@@ -12,7 +12,6 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from guardrail import open_store
 from guardrail_langgraph import GuardrailCallbackHandler
-from tests.langgraph.test_node import flipping, n_asked, never_agreeing, reply_until_paid
 from tests.support.agents import (
     GO,
     Bank,
@@ -20,8 +19,12 @@ from tests.support.agents import (
     callback_agent,
     edit,
     evidence,
+    flipping,
+    n_asked,
+    never_agreeing,
     policy,
     reject,
+    reply_until_paid,
     resume,
     thread,
     tool_messages,

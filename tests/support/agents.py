@@ -14,7 +14,7 @@ from langgraph.types import Command, Interrupt
 
 from guardrail import Policy
 from guardrail_langgraph import GuardrailCallbackHandler, GuardrailNode
-from tests.support.openai_server import OpenAIServer
+from tests.support.openai_server import OpenAIServer, call, say
 
 GO = {"messages": [HumanMessage("go")]}
 
@@ -155,6 +155,7 @@ def callback_agent(
 
 
 Build = Callable[..., Any]
+BUILDS: list[Build] = [state_graph, react_agent]
 
 
 def thread(name: str = "t1", **more: Any) -> dict[str, Any]:
@@ -196,3 +197,29 @@ def planned_calls(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def evidence(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [one.value["guard"] for one in pending(result)]
+
+
+def flipping(body: dict[str, Any], index: int) -> dict[str, Any]:
+    """Plans 10; the first eight samples disagree, every later one is sure."""
+    if body.get("temperature") != 1.0:
+        return call("pay", amount=10)
+    return call("pay", amount=10 if index > 8 else 20 + index)
+
+
+def never_agreeing(body: dict[str, Any], index: int) -> dict[str, Any]:
+    """Every sample plans another amount."""
+    return call("pay", amount=10 if body.get("temperature") != 1.0 else 100 + index)
+
+
+def n_asked(server: OpenAIServer) -> int:
+    return sum(body.get("n") or 1 for body in server.drawn)
+
+
+def reply_until_paid(reply: Any) -> Any:
+    def answer(body: dict[str, Any], index: int) -> dict[str, Any]:
+        last = body["messages"][-1]
+        if last["role"] == "tool" and "paid" in str(last["content"]):
+            return say("done")
+        return reply(body, index)
+
+    return answer
