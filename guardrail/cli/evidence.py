@@ -214,8 +214,6 @@ def _samples_line(step: StepVerdict) -> str:
 
 
 def _pairs_line(step: StepVerdict) -> str:
-    if not step.pairs:
-        return ", not asked: structure told"
     known = f", {step.known_pairs} of them judged before" if step.known_pairs else ""
     return f", {step.pairs} pair{'s' if step.pairs != 1 else ''} of texts{known}"
 

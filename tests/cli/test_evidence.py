@@ -130,3 +130,17 @@ def test_a_step_without_samples() -> None:
     bare = _verdict(asked=0, needed=0, agreeing=0, disagreeing=0, clusters=(), signals=())
     shown = _text(record_view(replace(one, samples=(), verdict=replace(one.verdict, verdicts=(bare,))), [], full=False))
     assert "none were drawn" in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "nli:small, 0 pairs of texts"),
+        ({"pairs": 1}, "nli:small, 1 pair of texts"),
+        ({"pairs": 12, "known_pairs": 5}, "nli:small, 12 pairs of texts, 5 of them judged before"),
+    ],
+)
+def test_the_backend_in_use_is_named_with_what_it_was_asked(asked: dict[str, int], said: str) -> None:
+    one = record()
+    one = replace(one, verdict=replace(one.verdict, entailment="nli:small", **asked))
+    assert said in _text(record_view(one, [], full=False))

@@ -169,6 +169,14 @@ class TestWhatIsNotAsked:
         assert len(first) == 3
         assert second == [("ride home", "taxi home")]
 
+    def test_two_spellings_are_asked_about_apart_until_it_is_known_that_they_stand_alike(self):
+        drawn = [sample(pay(memo)) for memo in ("taxi home", "Taxi home!", "ride home")]
+        comparison = compare([pay("lunch with Ann")], drawn, TOOLS)
+        asked = {(pair.a, pair.b) for pair in comparison.pairs}
+        assert {("ride home", "taxi home"), ("Taxi home!", "ride home")} <= asked
+        settled = dict.fromkeys(comparison.against_plan, False)
+        assert [(pair.a, pair.b) for pair in comparison.open_pairs(settled)] == [("ride home", "taxi home")]
+
     def test_calls_that_another_argument_separates(self):
         drawn = [sample(pay("taxi home", 11)), sample(pay("ride home", 12))]
         assert self.asked([pay("lunch with Ann")], drawn) == [[], []]
