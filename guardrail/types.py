@@ -1,10 +1,8 @@
 """The values that pass through the guard, in the order in which they arise.
 
-A planning step is drawn again (samples), the samples are grouped by meaning (clusters), the groups
-are measured (signals), and the measurements decide what happens to each planned call (verdicts).
-What happened is kept (record), and people's judgements are attached to it (labels).
-
-All values are frozen and JSON-able: ``guardrail.codec`` turns them into JSON and back unchanged.
+A planning step is drawn again (samples), the samples are grouped by meaning (clusters), the groups are
+measured (signals), and these decide about each planned call (verdicts). What happened is kept (record), and
+people's judgements are attached to it (labels). ``guardrail.codec`` turns all into JSON and back unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-# JSON values are typed Any: they come from models and tools, and nothing about them is known.
 type_config: dict[str, Any] = {"extra": "forbid"}
 RECORD_VERSION = 1
 
@@ -122,8 +119,7 @@ class Token:
 class Sample:
     """One drawing of a planning step: the calls it proposes (none: it answered in words).
 
-    ``calls`` keeps what could be parsed; anything else makes the status ``unparsable``.
-    ``tokens`` is None where the provider gave no log-probabilities.
+    ``calls`` keeps what could be parsed. ``tokens`` is None where the provider gave no log-probabilities.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -219,7 +215,7 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """A named number about one planned call. A missing one has no value and says why.
+    """A named number about one planned call; a missing one says why.
 
     Raises:
         ValueError: the value is not finite, or it is absent without a reason (or present with one).
