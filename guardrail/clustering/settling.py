@@ -40,7 +40,8 @@ def settled(a: Scalar, b: Scalar, place: Field, beside: frozenset[str] = frozens
         same = None if one.name == "words" else settle(one.name, a.written, b.written, about)
         if same is not None:
             return Settled(same=same, comparator=one.name, because=one.because)
-    if not place.chosen and not place.comparator and _equal_amounts(a.written, b.written, about):
+    plain = not place.comparator and (not place.chosen or place.chosen[0].name == "date")
+    if plain and _equal_amounts(a.written, b.written, about):
         return Settled(same=True, comparator="quantity", because="both are amounts with a unit")
     return None if a.text is None or b.text is None else _worded(a, b, place, beside)
 

@@ -360,3 +360,26 @@ def test_what_the_rest_of_a_call_says_need_not_be_said_again():
         call("act", product=one, category=where) for one, where in (("digital", "reading"), ("digital reading", "art"))
     )
     assert not compare_calls(a, b, spec).equal()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ("YYYY-MM-DD", "%Y-%m-%d", True),
+        ("yyyy/MM/dd", "YYYY/MM/DD", True),
+        ("HH:mm", "%H:%M", True),
+        ("YYYY", "%y", False),
+        ("MM-DD-YYYY", "%d-%m-%Y", False),
+        ("24h", "24 hours", True),
+        ("24h", "12h", False),
+    ],
+)
+def test_formats_of_dates(a, b, equal):
+    assert same({**STRING, "description": "How the date is shown."}, a, b, name="format") is equal
+
+
+def test_a_label_that_the_description_shows_says_nothing():
+    query = {**STRING, "description": "What to play, as track:Name artist:Name or just a name."}
+    assert same(query, "track:Yesterday", "yesterday", name="query")
+    assert not same(query, "track:Yesterday", "artist:Yesterday", name="query")
+    assert not same(query, "album:Yesterday", "Yesterday", name="query")

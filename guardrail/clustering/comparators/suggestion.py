@@ -91,6 +91,7 @@ _ENDINGS_BESIDE = (
     ("pitch", _listed("key note chord scale"), _MUSIC),
     ("math", _listed("function expression formula equation polynomial"), _MATH),
     ("place", _listed("area"), _PLACE_TEXT),
+    ("date", _listed("format"), re.compile(r"\b(?:dates?|times?)\b", re.IGNORECASE)),
     ("sql", _listed("query statement"), re.compile(r"\bSQL\b")),
 )
 _TEXTS = (

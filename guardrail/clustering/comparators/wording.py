@@ -37,6 +37,8 @@ def settle(a: str, b: str, about: About) -> bool | None:
 
 def _same(a: str, b: str, about: About) -> bool:
     parts = frozenset(words(about.name))
+    if _labels(a, b, about) or _labels(b, a, about):
+        return True
     if a.casefold() == b.casefold() or not vocabulary.WORKS.isdisjoint(parts):
         return False  # what only letter case tells apart, structure told apart on purpose
     left, right = _tokens(a), _tokens(b)
@@ -49,6 +51,13 @@ def _same(a: str, b: str, about: About) -> bool:
     if one == other and (len(one) <= _SHORT or [*map(spelt, left)] == [*map(spelt, right)]):
         return True
     return _adds_only(one, other, schema_words(about)) or _adds_only(other, one, schema_words(about))
+
+
+def _labels(labelled: str, plain: str, about: About) -> bool:
+    """Whether a text is the other one behind a label that the description shows ("track:Yesterday")."""
+    label, colon, rest = labelled.partition(":")
+    shown = colon and label.isalpha() and f"{label}:" in about.description
+    return bool(shown) and ":" not in plain and loose(rest) == loose(plain)
 
 
 def _same_letters(left: list[str], right: list[str]) -> bool:
