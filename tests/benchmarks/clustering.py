@@ -1,6 +1,6 @@
 """What grouping samples by meaning costs, and how well it is done, beside libraries that cluster texts.
 
-    python -m tests.benchmarks.clustering [SETS.jsonl] [--predictor truth|words] [--json]
+    python -m tests.benchmarks.clustering [SETS.jsonl] [--predictor truth|words] [--backend NAME] [--json]
 
 Each row has ``samples`` (lists of calls with ``tools``, or texts) and ``groups``, the true group of each sample.
 Every library gets the same deterministic predictor of entailment: ``truth`` knows the labels, ``words`` compares
@@ -27,8 +27,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from guardrail.cli.plugins import entailment
 from guardrail.cli.rows import Row, Tools, read_rows
-from guardrail.clustering import SharedEntailment, compare, group_samples
+from guardrail.clustering import Entailment, ExactEntailment, SharedEntailment, TextPair, compare, group_samples
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.types import Sample, ToolCall, ToolSpec
 from tests.benchmarks.clusterers import INSTALL, Clusterer, clusterers
@@ -186,34 +187,39 @@ def big_step() -> tuple[tuple[ToolCall, ...], tuple[Sample, ...], tuple[ToolSpec
     return tuple(plan), tuple(Sample(calls=tuple(calls)) for calls in drawn), (tool,)
 
 
-def step(*, equal: bool) -> dict[str, Any]:
-    """What clustering the big step takes, with a judge that holds all texts equal, or none."""
+def step(judge: Entailment) -> dict[str, Any]:
+    """What clustering the big step takes; tokens as the backend counts them, else estimated from words and signs."""
     plan, drawn, tools = big_step()
     started = time.perf_counter()
     comparison = compare(plan, drawn, tools)
+    same: dict[TextPair, bool] = {}
     rounds = []
-    same: dict[Any, bool] = {}
     for asked in (comparison.against_plan, None):
         pairs = comparison.open_pairs(same) if asked is None else asked
-        rounds += [pairs] if pairs else []
-        same.update(dict.fromkeys(pairs, equal))
+        if pairs:
+            rounds.append(pairs)
+            same.update(zip(pairs, judge.equivalent(pairs), strict=True))
     meaning = comparison.resolve(same)
-    inputs = [
-        sorted(_tokens(pair.a) + _tokens(pair.b) + _SPECIAL_TOKENS for pair in (*asked, *asked)) for asked in rounds
-    ]
-    padded = sum(
-        len(lengths[place : place + BATCH]) * max(lengths[place : place + BATCH])
-        for lengths in inputs
-        for place in range(0, len(lengths), BATCH)
-    )
     return {
         "rounds": len(rounds),
         "pairs": len(same),
-        "tokens": sum(map(sum, inputs)),
-        "padded_tokens": padded,
+        **(_counted(judge) or _estimated(rounds)),
         "meanings": [len(call.clusters) for call in meaning.calls],
         "seconds": round(time.perf_counter() - started, 4),
     }
+
+
+def _counted(judge: Entailment) -> dict[str, int] | None:
+    stats = getattr(judge, "stats", None)
+    return None if stats is None else {"tokens": stats.tokens, "padded_tokens": stats.padded_tokens}
+
+
+def _estimated(rounds: Sequence[Sequence[TextPair]]) -> dict[str, int]:
+    inputs = [
+        sorted(_tokens(pair.a) + _tokens(pair.b) + _SPECIAL_TOKENS for pair in (*asked, *asked)) for asked in rounds
+    ]
+    batches = [lengths[place : place + BATCH] for lengths in inputs for place in range(0, len(lengths), BATCH)]
+    return {"tokens": sum(map(sum, inputs)), "padded_tokens": sum(len(batch) * max(batch) for batch in batches)}
 
 
 def _tokens(text: str) -> int:
@@ -221,7 +227,18 @@ def _tokens(text: str) -> int:
     return len(re.findall(r"\w+|[^\w\s]", text))
 
 
-def measure(sets: Sequence[LabelledSet], ready: dict[str, Clusterer], predictor: str) -> dict[str, Any]:
+class _Always(ExactEntailment):
+    """Holds all texts equal."""
+
+    name = "all equal"
+
+    def equivalent(self, pairs: Sequence[TextPair]) -> Sequence[bool]:
+        return [True] * len(pairs)
+
+
+def measure(
+    sets: Sequence[LabelledSet], ready: dict[str, Clusterer], predictor: str, judges: Sequence[Entailment]
+) -> dict[str, Any]:
     """The figures that ``--json`` prints."""
     libraries = {}
     for name, clusterer in ready.items():
@@ -241,7 +258,7 @@ def measure(sets: Sequence[LabelledSet], ready: dict[str, Clusterer], predictor:
         "libraries": libraries,
         "worst_case": worst,
         "in_flight": in_flight(sets),
-        "step": {"equal": step(equal=True), "different": step(equal=False)},
+        "step": {judge.name: step(judge) for judge in judges},
     }
 
 
@@ -277,9 +294,9 @@ def report(found: dict[str, Any], missing: dict[str, str], console: Console) -> 
     )
     for name, figures in found["step"].items():
         console.print(
-            f"a step of 3 calls x 10 samples x 4 free texts, all {name}: {figures['rounds']} rounds, "
+            f"a step of 3 calls x 10 samples x 4 free texts, judge {name}: {figures['rounds']} rounds, "
             f"{figures['pairs']} pairs, {figures['tokens']} tokens, {figures['padded_tokens']} with padding, "
-            f"{figures['seconds']:.3f} s without the model"
+            f"{figures['seconds']:.3f} s"
         )
     for name, why in missing.items():
         console.print(f"[bold]{name} is missing[/bold]: {why}.", highlight=False)
@@ -291,11 +308,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.clustering", description=__doc__)
     parser.add_argument("sets", nargs="?", type=Path, default=SETS, help="JSON lines of labelled sample sets")
     parser.add_argument("--predictor", choices=("truth", "words"), default="truth", help="who judges (default: truth)")
+    parser.add_argument("--backend", metavar="NAME", help="a real judge for the step of free texts, such as nli:FOLDER")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object, last line")
     options = parser.parse_args(arguments)
     console = Console(width=120, highlight=False)
+    judges: list[Entailment] = [_Always(), ExactEntailment()]
     try:
         sets = read_sets(options.sets)
+        judges += [entailment(options.backend)] if options.backend else []
     except GuardrailError as error:
         print(error, file=sys.stderr)
         return 2
@@ -307,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, predictor {options.predictor}, "
         f"{len(sets)} sets, N {', '.join(map(str, sizes))}"
     )
-    found = measure(sets, ready, options.predictor)
+    found = measure(sets, ready, options.predictor, judges)
     report(found, missing, console)
     if options.json:
         print(json.dumps({**found, "missing": missing, "predictor": options.predictor}))
