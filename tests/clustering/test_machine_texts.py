@@ -196,6 +196,7 @@ def test_function_different(a, b):
         ("taskkill /F /IM a.exe", "taskkill /IM a.exe", False),
         ("copy a b /Y", "copy b a /Y", False),
         ("ls /S /a", "ls /s /a", False),
+        ("rm *", "rm '*'", False),
         ("find . -print -delete", "find . -delete -print", False),
         ("git push --no-verify --force", "git push --force --no-verify", False),
     ],

@@ -25,6 +25,7 @@ _CODE = 3
 _LONGEST = 200
 _DOMINANCE = 2.5
 _METROPOLIS = 1_000_000
+_OVERSHADOWING = 5
 _ABBREVIATING = ("US", "CA", "AU", "GB")  # whose subdivisions people write as bare codes
 _WITH_LETTERS = ("US", "GB")  # whose cities the table files under those codes
 _SUFFIXES = ("metropolitan area", "metro area", "area", "city")
@@ -178,6 +179,9 @@ def _largest(cities: list[_City]) -> _Region | None:
     first, *rest = sorted(named, key=lambda city: (-city.population, city.code))
     if any(city.population * _DOMINANCE > first.population for city in rest):
         return None
+    elsewhere = [city for city in cities if (city.country, city.admin) != (first.country, first.admin)]
+    if any(city.population > first.population * _OVERSHADOWING for city in elsewhere):
+        return None  # Odessa in Texas, or Odesa
     return _region_of(first)
 
 

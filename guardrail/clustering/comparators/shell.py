@@ -9,6 +9,7 @@ from guardrail.clustering.comparators.about import About
 
 _LONGEST = 4_000
 _CHAINED = re.compile(r"(\s*(?:&&|\|\||[;|&<>\n`(){}$])\s*)")
+_EXPANDED = re.compile(r"[\\*?\[\]~!#]")  # unless quoted
 _FLAG = re.compile(r"-[A-Za-z]|--[A-Za-z][\w-]*")
 _CONTRARY = frozenset("ifn")  # of rm -i -f, cp -n -f and their like, the last one counts
 _SWITCH = re.compile(r"/[A-Za-z?]{1,3}")
@@ -42,7 +43,7 @@ def _reading(text: str) -> list[object]:
     switches = program in _WINDOWS and ("\\" in text or _SWITCH.search(text) is not None)
     if switches:
         return _windows(program, text)
-    if _CHAINED.search(text) or "\\" in text:
+    if _CHAINED.search(text) or _EXPANDED.search(text):
         return [_exact(text)]
     return _posix(shlex.split(text))
 
