@@ -69,6 +69,7 @@ def test_url_the_same(a, b):
     [
         ("https://site.org/A", "https://site.org/a"),
         ("http://site.org", "https://site.org"),
+        ("https://ann@site.org", "https://bob@site.org"),
         ("https://site.org/a/", "https://site.org/a"),
         ("https://site.org/a?b=1", "https://site.org/a?b=2"),
     ],

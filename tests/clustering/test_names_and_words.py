@@ -188,6 +188,9 @@ def test_product_the_same(a, b):
     [
         ("chicken", "chicken curry"),
         ("Java", "JavaScript"),
+        ("C++", "C"),
+        ("50% cotton", "50 cotton"),
+        ("<5 rooms", "5 rooms"),
         ("glasses", "glass"),
         ("news", "new"),
         ("wi-fi", "wifi"),

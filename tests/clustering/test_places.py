@@ -101,6 +101,7 @@ def test_location_the_same(a, b):
         ("Monterey", "Monterrey"),
         ("Rochester", "Rochester, MN"),
         ("Columbus", "Columbus, GA"),
+        ("Springfield", "Springfield, MO"),
         ("Odessa, TX", "Odessa"),
         ("Arlington, VA", "Arlington, TX"),
     ],
