@@ -44,9 +44,9 @@ class Shop:
         """The customers whose name contains the query or whose e-mail is the query, one a line."""
         with self._connect() as db:
             found = db.execute(
-                "SELECT id, name, email FROM customers WHERE instr(lower(name), lower(?1)) OR lower(email) = lower(?1)"
-                " ORDER BY id",
-                (query.strip(),),
+                "SELECT id, name, email FROM customers"
+                " WHERE instr(lower(name), lower(:query)) OR lower(email) = lower(:query) ORDER BY id",
+                {"query": query.strip()},
             ).fetchall()
         return "\n".join(f"{key}: {name} <{email}>" for key, name, email in found) or f"No customer matches {query!r}."
 
