@@ -388,7 +388,7 @@ if child == 0:
     store.add_record(record("rec-child1"))
     assert store._database._local.held.pid == os.getpid(), "the parent's connection was used"
     store.close()
-    sys.exit(0)
+    os._exit(0)  # as multiprocessing ends a forked child
 store._database._holding.release()
 assert os.waitpid(child, 0)[1] == 0
 store.add_record(record("rec-after1"))
