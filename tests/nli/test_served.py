@@ -84,7 +84,7 @@ async def test_without_info_a_request_that_is_too_large_is_halved(server, ask):
 
 
 async def test_a_text_too_long_for_the_model_differs_and_spoils_no_other(server, ask):
-    asked = [*pairs(2), pair("ship", "order " * 40)]
+    asked = [*pairs(2), pair("ship " * 40, "order " * 40)]
     assert await ask(asked) == [True, True, False]
 
 
