@@ -78,6 +78,7 @@ class _Evidence:
         self.usage = Usage()
         self.failure: Reason | None = None
         self.curtailed = False
+        self.fell_back = False
 
 
 def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bool, entailment: str) -> Flow:
@@ -107,7 +108,7 @@ def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bo
             audited=audited,
             audit_probability=audit,
             extra=evidence.extra,
-            entailment=entailment,
+            entailment=f"exact, in place of {entailment}" if evidence.fell_back else entailment,
             pairs=evidence.pairs,
             known_pairs=evidence.known_pairs,
             usage=evidence.usage,
@@ -165,24 +166,30 @@ def _gather(
         )
         # two rounds a step: the first tells who agrees with the plan, and the second all the rest
         second = wave == len(sizes) > 1
-        yield from _ask(comparison.open_pairs(evidence.same) if second else comparison.against_plan, evidence)
+        yield from _ask(comparison.open_pairs(evidence.same) if second else comparison.against_plan, policy, evidence)
         _conclude(comparison, evidence)
         if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
             evidence.curtailed = True
             break
     if comparison is None or evidence.failure is Reason.ENTAILMENT_FAILED:
         return
-    if (yield from _ask(comparison.open_pairs(evidence.same), evidence)):
+    if (yield from _ask(comparison.open_pairs(evidence.same), policy, evidence)):
         _conclude(comparison, evidence)
 
 
-def _ask(pairs: Iterable[TextPair], evidence: _Evidence) -> Generator[Draw | Judge, Answer, bool]:
-    """Has those pairs judged that are not judged yet; whether there were any."""
+def _ask(pairs: Iterable[TextPair], policy: Policy, evidence: _Evidence) -> Generator[Draw | Judge, Answer, bool]:
+    """Has those pairs judged that are not judged yet; whether there were any.
+
+    Where the judge fails, the policy may let the texts count as different.
+    """
     asked = tuple(pair for pair in pairs if pair not in evidence.same)
     if not asked:
         return False
     answer = yield Judge(pairs=asked)
     judged = _judged(asked, answer)
+    if not judged and policy.judge_fallback == "exact":
+        evidence.fell_back = True
+        judged = dict.fromkeys(asked, False)
     evidence.same.update(judged)
     evidence.pairs += len(asked)
     evidence.known_pairs += answer.known if isinstance(answer, Answers) else 0

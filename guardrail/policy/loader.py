@@ -93,6 +93,7 @@ def _build(data: object, source: Source) -> Policy:
             default=file.default.tier if file.default else Tier.HIGH,
             tiers=_tiers(file.tiers) if file.tiers else {},
             stated_defaults=file.stated_defaults,
+            judge_fallback=file.judge_fallback,
         )
     except PolicyProblem as problem:
         raise source.error(problem.path, problem.text) from problem

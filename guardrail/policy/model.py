@@ -259,5 +259,7 @@ class PolicyFile(_Part):
     """What each tier asks for, where it differs from the defaults."""
     stated_defaults: bool = True
     """Whether defaults that a tool's description states count as given when calls are compared."""
+    judge_fallback: Literal["none", "exact"] = "none"
+    """What judges free texts where the judge of language fails: nothing (the call is reviewed), or exact comparison."""
     tools: list[RulePart] | None = None
     """Ordered rules."""

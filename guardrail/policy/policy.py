@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from guardrail import codec
 from guardrail.policy.coverage import check_reachable, check_tools
@@ -24,6 +24,8 @@ class Policy:
 
     ``tiers`` replaces the defaults of the tiers it names. ``stated_defaults`` says whether a default that
     a tool's author states in words ("defaults to 10") counts as given when calls are compared.
+    ``judge_fallback`` "exact" lets texts count as different where their judge fails (its weights are missing,
+    its server is down); with "none" such a step goes to its fail-closed route.
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -33,6 +35,7 @@ class Policy:
     default: Tier = Tier.HIGH
     tiers: Mapping[Tier, TierSettings] = field(default_factory=dict)
     stated_defaults: bool = True
+    judge_fallback: Literal["none", "exact"] = "none"
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -40,6 +43,8 @@ class Policy:
         for tier in self.tiers:
             if not isinstance(tier, Tier):
                 raise PolicyProblem(f"tiers.{tier}", unknown("tier", tier, Tier))
+        if self.judge_fallback not in ("none", "exact"):
+            raise PolicyProblem("judge_fallback", unknown("judge_fallback", self.judge_fallback, ("none", "exact")))
         check_tiers(self.settings)
         for index, rule in enumerate(self.rules):
             check_rule(rule, f"tools[{index}]")
@@ -95,6 +100,7 @@ class Policy:
             {
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
+                "judge_fallback": self.judge_fallback,
                 "tiers": {tier.value: codec.to_json(settings) for tier, settings in self.settings.items()},
                 "tools": [rule.content() for rule in self.rules],
             }

@@ -204,6 +204,16 @@ def test_texts_that_could_not_be_compared_are_no_evidence(fault: str) -> None:
     assert (verdict.route, verdict.verdicts[0].reason) == (Route.REVIEW, Reason.ENTAILMENT_FAILED)
 
 
+def test_the_policy_may_let_texts_differ_where_their_judge_fails_and_the_verdict_says_so() -> None:
+    one = step(pay(10, "monthly payment"))
+    judge = Broken(EntailmentError("no weights"))
+    drawn = [sample(pay(10, "monthly payment"))] * 4 + [sample(pay(10, "rent for the flat"))]
+    verdict = decide(tiers("medium", judge_fallback="exact"), drawn, one, entailment=judge, curtail=False)
+    assert (verdict.route, verdict.entailment) == (Route.EXECUTE, "exact, in place of broken")
+    strict = decide(tiers("medium"), drawn, one, entailment=judge, curtail=False)
+    assert (strict.route, strict.entailment) == (Route.REVIEW, "broken")
+
+
 @pytest.mark.parametrize("answer", ["yes", 1, float("nan"), 0.9])
 def test_only_a_plain_true_makes_texts_the_same(answer: Any) -> None:
     class Vague(Broken):
