@@ -79,6 +79,7 @@ class _Evidence:
         self.failure: Reason | None = None
         self.curtailed = False
         self.fell_back = False
+        self.detail = ""
 
 
 def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bool, entailment: str) -> Flow:
@@ -153,7 +154,7 @@ def _gather(
     for wave, size in enumerate(sizes, start=1):
         drawn = yield Draw(n=size)
         if not isinstance(drawn, SampleBatch):
-            evidence.failure = Reason.SAMPLING_FAILED
+            evidence.failure, evidence.detail = Reason.SAMPLING_FAILED, _detail(drawn)
             continue
         evidence.usage += drawn.usage
         evidence.samples = inspect((*evidence.samples, *drawn.samples[:size]), seen)
@@ -193,13 +194,18 @@ def _ask(pairs: Iterable[TextPair], policy: Policy, evidence: _Evidence) -> Gene
     evidence.same.update(judged)
     evidence.pairs += len(asked)
     evidence.known_pairs += answer.known if isinstance(answer, Answers) else 0
-    evidence.failure = evidence.failure if judged else Reason.ENTAILMENT_FAILED
+    if not judged:
+        evidence.failure, evidence.detail = Reason.ENTAILMENT_FAILED, _detail(answer)
     return True
 
 
 def _conclude(comparison: Comparison, evidence: _Evidence) -> None:
     meaning = comparison.resolve(evidence.same)
     evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
+
+
+def _detail(answer: object) -> str:
+    return str(answer) if isinstance(answer, MeasurementError) else "the answer has the wrong form"
 
 
 def _judged(pairs: tuple[TextPair, ...], answer: object) -> dict[TextPair, bool]:
@@ -251,7 +257,7 @@ def _verdict(step: PlanningStep, plan: _Plan, index: int, evidence: _Evidence) -
         tier=resolution.tier,
         route=ruling.route,
         reason=ruling.reason,
-        why=explain(ruling, resolution, counted, step),
+        why=explain(ruling, resolution, counted, step, evidence.detail),
         rule=resolution.rule,
         decisions=resolution.decisions,
         asked=counted.asked,

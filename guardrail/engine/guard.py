@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, shared
 from guardrail.codec import digest
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Judge, assess
-from guardrail.errors import EntailmentError, MeasurementError, NotFound, SamplingError
+from guardrail.errors import EntailmentError, GuardrailError, MeasurementError, NotFound, SamplingError
 from guardrail.policy import Policy
 from guardrail.review import Queue, call_digest, review_id
 from guardrail.sampling import AsyncSampler, Sampler
@@ -224,6 +224,7 @@ def _failure(request: Draw | Judge, error: Exception) -> MeasurementError:
     if isinstance(error, MeasurementError):
         return error
     kind = SamplingError if isinstance(request, Draw) else EntailmentError
-    failure = kind(f"{type(error).__name__}: {error}")
+    # the words of others may hold secrets: they stay in the cause
+    failure = kind(str(error) if isinstance(error, GuardrailError) else f"{type(error).__name__} in the backend")
     failure.__cause__ = error
     return failure

@@ -6,6 +6,7 @@ from guardrail.engine.decide import Ruling, Tally
 from guardrail.policy import Resolution
 from guardrail.types import PlanningStep, Reason, Route
 
+_LONGEST_DETAIL = 500
 _THEN = {
     Route.EXECUTE: "it runs",
     Route.RETRY: "the step is planned again",
@@ -17,9 +18,9 @@ _BECAUSE = {
     Reason.DISAGREED: "{measured}; {disagreeing} plan something else",
     Reason.RETRIES_SPENT: "still in doubt after planning again {attempt} of {retries} times; {measured}",
     Reason.CRITICAL: "critical calls always wait for a human; {evidence}",
-    Reason.SAMPLING_FAILED: "the planning step could not be sampled again",
+    Reason.SAMPLING_FAILED: "the planning step could not be sampled again ({detail})",
     Reason.INVALID_SAMPLES: "too few samples are valid: {measured}, {disagreeing} plan something else",
-    Reason.ENTAILMENT_FAILED: "the samples could not be compared",
+    Reason.ENTAILMENT_FAILED: "the samples could not be compared ({detail})",
     Reason.REQUEST_UNKNOWN: "the request that planned it is not known, so it could not be sampled again",
     Reason.UNKNOWN_TOOL: "it names a tool that the model was not offered",
     Reason.UNPARSABLE_CALL: "the plan itself is not usable: {status}",
@@ -27,14 +28,15 @@ _BECAUSE = {
 }
 
 
-def explain(ruling: Ruling, resolution: Resolution, counted: Tally, step: PlanningStep) -> str:
-    """Says what was measured, against what, and what follows."""
+def explain(ruling: Ruling, resolution: Resolution, counted: Tally, step: PlanningStep, detail: str) -> str:
+    """Says what was measured, against what, and what follows. ``detail`` tells why a measurement failed."""
     evidence = measured = "no samples were drawn"
     if counted.asked:
         evidence = f"{counted.agreeing} of {counted.asked} samples plan the same call"
         measured = f"{evidence}, {counted.needed} are needed"
     because = _BECAUSE[ruling.reason].format(
         evidence=evidence,
+        detail=detail[:_LONGEST_DETAIL],
         measured=measured,
         disagreeing=counted.disagreeing,
         attempt=step.attempt,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guardrail import AsyncGuard, Guard, Policy, open_store
 from guardrail.clustering import TextPair
-from guardrail.errors import EntailmentError, SamplingError, StoreError
+from guardrail.errors import ConfigError, EntailmentError, SamplingError, StoreError
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
 from guardrail.types import (
@@ -212,6 +212,24 @@ def test_the_policy_may_let_texts_differ_where_their_judge_fails_and_the_verdict
     assert (verdict.route, verdict.entailment) == (Route.EXECUTE, "exact, in place of broken")
     strict = decide(tiers("medium"), drawn, one, entailment=judge, curtail=False)
     assert (strict.route, strict.entailment) == (Route.REVIEW, "broken")
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "hides"),
+    [
+        (ConfigError("no weights: run hf download x"), "hf download x", "RuntimeError"),
+        (RuntimeError("key sk-123 refused"), "RuntimeError", "sk-123"),
+    ],
+)
+def test_the_human_reads_why_a_measurement_failed_and_no_words_of_others(
+    error: Exception, says: str, hides: str
+) -> None:
+    drawn = [sample(pay(10, "rent for the flat"))] * 8
+    judged = decide(tiers("high"), drawn, step(pay(10, "monthly payment")), entailment=Broken(error))
+    sampled = Guard(tiers("high"), Broken(error), MemoryStore()).assess(step(pay(10)))
+    for verdict in (judged, sampled):
+        assert says in verdict.verdicts[0].why
+        assert hides not in verdict.verdicts[0].why
 
 
 @pytest.mark.parametrize("answer", ["yes", 1, float("nan"), 0.9])
