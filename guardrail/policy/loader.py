@@ -1,14 +1,14 @@
-"""From a YAML file, or its data, to a policy; every complaint has its place."""
+"""From a YAML file, or its data, to a policy; every complaint has its place. ``make`` is the policy's constructor."""
 
 from __future__ import annotations
 
 import os
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,12 +25,13 @@ from guardrail.policy.model import (
     TiersPart,
     TimeoutPart,
 )
-from guardrail.policy.policy import Policy
 from guardrail.policy.problems import PolicyProblem, did_you_mean
 from guardrail.policy.resolution import Timeout
 from guardrail.policy.rules import Rule
 from guardrail.policy.yaml_file import read_yaml
 from guardrail.types import Route, Tier
+
+P = TypeVar("P")
 
 _EMPTY: Final = "is empty; write 'default: {tier: high}' to put every tool into the high tier"
 
@@ -54,7 +55,7 @@ class Source:
         return self.lines.get(path)
 
 
-def load(path: str | os.PathLike[str]) -> Policy:
+def load(path: str | os.PathLike[str], make: Callable[..., P]) -> P:
     """The policy in a YAML file. Raises ``PolicyError``."""
     name = os.fspath(path)
     try:
@@ -69,18 +70,18 @@ def load(path: str | os.PathLike[str]) -> Policy:
         ) from problem
     if data is None:
         raise PolicyError(f"{name}: {_EMPTY}")
-    return _build(data, Source(name=name, lines=lines))
+    return _build(data, Source(name=name, lines=lines), make)
 
 
-def parse(data: Mapping[str, Any]) -> Policy:
+def parse(data: Mapping[str, Any], make: Callable[..., P]) -> P:
     """The policy in a mapping of the file's form. Raises ``PolicyError``."""
     source = Source()
     if isinstance(data, Mapping) and not data:
         raise source.error("", _EMPTY)
-    return _build(data, source)
+    return _build(data, source, make)
 
 
-def _build(data: object, source: Source) -> Policy:
+def _build(data: object, source: Source, make: Callable[..., P]) -> P:
     if not isinstance(data, Mapping):
         raise source.error("", f"must be a mapping with keys such as 'default' and 'tools', not {_kind(data)}")
     try:
@@ -88,7 +89,7 @@ def _build(data: object, source: Source) -> Policy:
     except ValidationError as error:
         raise _complaint(error, data, source) from error
     try:
-        return Policy(
+        return make(
             rules=tuple(_rule(part) for part in file.tools or ()),
             default=file.default.tier if file.default else Tier.HIGH,
             tiers=_tiers(file.tiers) if file.tiers else {},

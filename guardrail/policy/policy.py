@@ -59,7 +59,7 @@ class Policy:
         """
         from guardrail.policy.loader import load
 
-        return load(path)
+        return load(path, cls)
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Policy:
@@ -70,7 +70,7 @@ class Policy:
         """
         from guardrail.policy.loader import parse
 
-        return parse(data)
+        return parse(data, cls)
 
     @classmethod
     def from_interrupt_on(cls, interrupt_on: Mapping[str, Any]) -> Policy:
