@@ -27,12 +27,13 @@ from guardrail.errors import CallBlocked, ReviewError
 from guardrail.policy import Policy
 from guardrail.store import Store
 from guardrail.types import DecisionType, Route, StepVerdict, ToolCall, Verdict
+from guardrail_langgraph.configuration import can_wait, location, reviewer
+from guardrail_langgraph.dispatch import DISPATCHER
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.release import settle
-from guardrail_langgraph.steps import location, planning_step
+from guardrail_langgraph.steps import planning_step
 from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
 
-_CHECKPOINTER = "__pregel_checkpointer"
 _CANNOT_EDIT = frozenset(DecisionType) - {DecisionType.EDIT}
 
 
@@ -152,14 +153,14 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
     def _finish(self, run_id: UUID, note: str) -> None:
         review_id = self._running.pop(run_id, None)
         if review_id is not None:
-            self._wiring.queue.finish(review_id, by="dispatch", note=note)
+            self._wiring.queue.finish(review_id, by=DISPATCHER, note=note)
 
     def _assessed(self, call_id: str, name: str) -> StepVerdict:
         """The step's verdict, paid for once: kept in the checkpoint where there is one, and in the store."""
         if not call_id:
             raise ToolCallBlocked(f"Not executed: {name} was started without a planned call.")
         thread_id, namespace = location(_configurable())
-        if _configurable().get(_CHECKPOINTER):
+        if can_wait(_configurable()):
             assess: Any = task(name="guardrail_assess")
             data = assess(self._assess)(call_id, thread_id, namespace).result()
         else:
@@ -208,23 +209,23 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         return 0
 
     def _review(self, step: StepVerdict, verdict: Verdict, run_id: UUID) -> None:
-        if not _configurable().get(_CHECKPOINTER):
+        if not can_wait(_configurable()):
             raise ToolCallBlocked(
                 f"Not executed: this call must wait for a human (review {verdict.review_id[:12]}), "
                 "but the run has no checkpointer to wait with."
             )
         wiring = self._wiring
-        reviewer = str(_configurable().get("reviewer") or "resume")
+        by = reviewer(_configurable())
         tool = wiring.registered.get(verdict.call.name)
-        answered = ask(verdict, tool, wiring.policy, wiring.queue, record_id=step.record_id, by=reviewer)
+        answered = ask(verdict, tool, wiring.policy, wiring.queue, record_id=step.record_id, by=by)
         call = MessageToolCall(
             name=verdict.call.name, args=verdict.call.arguments, id=verdict.call.id, type="tool_call"
         )
         try:
-            result = settle(call, answered, wiring.queue, by=reviewer)
+            result = settle(call, answered, wiring.queue, by=by)
             if isinstance(result, ToolMessage):
                 raise ToolCallBlocked(str(result.content))
-            wiring.queue.begin(result.review.id, digest=result.review.digest, by="dispatch")
+            wiring.queue.begin(result.review.id, digest=result.review.digest, by=DISPATCHER)
         except ReviewError as error:
             raise ToolCallBlocked(f"Not executed: {error}") from error
         self._running[run_id] = result.review.id

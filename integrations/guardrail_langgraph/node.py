@@ -28,17 +28,17 @@ from guardrail.errors import CallBlocked, ConfigError
 from guardrail.policy import Policy
 from guardrail.store import Store
 from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
+from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, refused, unanswered, unusable
 from guardrail_langgraph.release import Answered, Released, release, take
 from guardrail_langgraph.requests import watch
-from guardrail_langgraph.steps import location, planning_step
+from guardrail_langgraph.steps import planning_step
 from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
 
 _log = logging.getLogger(__name__)
 _HOOK = "post_model_hook"
-_CHECKPOINTER = "__pregel_checkpointer"
 _MAX_UNUSABLE = 2
 _UNUSED = frozenset({ReviewState.PENDING, ReviewState.CLAIMED, ReviewState.DECIDED})
 
@@ -139,7 +139,7 @@ class GuardrailNode(Runnable[Any, Any]):
         if not dropped:
             return {}
         open_ids = {call["id"] for call in dropped}
-        queue, (thread_id, _) = self._wiring.queue, location(config.get("configurable") or {})
+        queue, (thread_id, _) = self._wiring.queue, location(configurable(config))
         for review in queue.in_states(_UNUSED, thread_id=thread_id):
             if review.call.id in open_ids:
                 queue.supersede(review.id, by="guard", note="a new message came before the decision")
@@ -195,7 +195,7 @@ class GuardrailNode(Runnable[Any, Any]):
             run=tuple(cast("list[MessageToolCall]", done["run"])),
             approvals=done["approvals"],
         )
-        return released if self._dispatches else take(released, self._wiring.queue, by=reviewer(config or {}))
+        return released if self._dispatches else take(released, self._wiring.queue, by=reviewer(configurable(config)))
 
     def _leave(self, released: Released | None, config: RunnableConfig | None) -> Any:
         hook = ((config or {}).get("metadata") or {}).get("langgraph_node") == _HOOK
@@ -219,7 +219,7 @@ class GuardrailNode(Runnable[Any, Any]):
         return graph.compile()
 
     def _step(self, state: _State, config: RunnableConfig) -> PlanningStep:
-        thread_id, namespace = location(config.get("configurable") or {})
+        thread_id, namespace = location(configurable(config))
         wiring = self._wiring
         step = planning_step(
             state["plan"],
@@ -246,7 +246,7 @@ class GuardrailNode(Runnable[Any, Any]):
         return self._assessed(verdict, config)
 
     def _assessed(self, verdict: StepVerdict, config: RunnableConfig) -> _State:
-        if verdict.route is Route.REVIEW and not (config.get("configurable") or {}).get(_CHECKPOINTER):
+        if verdict.route is Route.REVIEW and not can_wait(configurable(config)):
             for one in verdict.verdicts:
                 if one.route is Route.REVIEW:
                     self._wiring.queue.supersede(one.review_id, by="guard", note="the graph cannot be interrupted")
@@ -274,7 +274,7 @@ class GuardrailNode(Runnable[Any, Any]):
             wiring.policy,
             wiring.queue,
             record_id=asked["record_id"],
-            by=reviewer(config),
+            by=reviewer(configurable(config)),
         )
         return {"answered": [{"call_id": verdict.call.id, "answers": [_pack(one) for one in answered]}]}
 
@@ -288,7 +288,7 @@ class GuardrailNode(Runnable[Any, Any]):
             answered,
             self._wiring.queue,
             attempt=state["attempt"],
-            by=reviewer(config),
+            by=reviewer(configurable(config)),
         )
         return {
             "new_plan": released.plan,
@@ -298,9 +298,9 @@ class GuardrailNode(Runnable[Any, Any]):
         }
 
 
-def reviewer(config: RunnableConfig) -> str:
-    """Who answers an interrupt: ``configurable["reviewer"]`` of the resuming run."""
-    return str((config.get("configurable") or {}).get("reviewer") or "resume")
+def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
+    """The configurable part of a run's configuration; empty where there is none."""
+    return (config or {}).get("configurable") or {}
 
 
 def _pack(answered: Answered) -> dict[str, Any]:

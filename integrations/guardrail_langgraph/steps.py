@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from langchain_core.messages import AIMessage
 
@@ -47,10 +46,3 @@ def _annotated(tool: ToolSpec, registered: Mapping[str, ToolSpec]) -> ToolSpec:
     return ToolSpec(
         name=tool.name, description=tool.description, parameters=tool.parameters, annotations=known.annotations
     )
-
-
-def location(configurable: Mapping[str, Any]) -> tuple[str, str]:
-    """Thread id and checkpoint namespace of the graph that runs a node ('' where there is none)."""
-    thread_id = str(configurable.get("thread_id") or "")
-    namespace = str(configurable.get("checkpoint_ns") or "")
-    return thread_id, namespace.rpartition("|")[0]

@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 
-from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment
+from guardrail.clustering import AsyncEntailment, Entailment
 from guardrail.engine import AsyncGuard, Guard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
@@ -68,8 +68,7 @@ class Wiring:
         self.policy.check(tuple(self.registered.values()))
         self.store = open_store(store or "memory://") if isinstance(store, str | None) else store
         self.capture = PlanCapture(model)
-        judge = entailment or ExactEntailment()
-        shared: dict[str, Any] = {"entailment": judge, "passthrough": (GraphBubbleUp,), **options}
+        shared: dict[str, Any] = {"entailment": entailment, "passthrough": (GraphBubbleUp,), **options}
         self.guard = Guard(self.policy, sampler, self.store, **shared)
         self.aguard = AsyncGuard(self.policy, sampler, self.store, **shared)
         self.queue = self.guard.queue
