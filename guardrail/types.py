@@ -82,7 +82,6 @@ class Reason(StrEnum):
     UNPARSABLE_CALL = "unparsable_call"
     FAIL_OPEN_BY_POLICY = "fail_open_by_policy"
     SIBLING_RETRIED = "sibling_retried"
-    NOT_ASSESSED = "not_assessed"
 
 
 @dataclass(frozen=True, kw_only=True)
