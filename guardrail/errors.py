@@ -6,6 +6,8 @@
     │   └── MissingExtra           ... an optional package is not installed; the message has the command
     ├── MeasurementError       evidence that could not be gathered: the call goes to its fail-closed route
     │   ├── SamplingError          ... the planning step could not be drawn again
+    │   ├── AskingError            ... the model could not be asked about its call
+    │   ├── BudgetSpent            ... it would cost more than the policy allows
     │   └── EntailmentError        ... two texts could not be compared
     ├── StoreError             records or reviews could not be read or written
     │   ├── StoreLocked            ... another process holds the database
@@ -50,6 +52,14 @@ class MeasurementError(GuardrailError):
 
 class SamplingError(MeasurementError):
     """The planning step could not be drawn again."""
+
+
+class AskingError(MeasurementError):
+    """The model could not be asked about its call."""
+
+
+class BudgetSpent(MeasurementError):
+    """Measuring would cost more than the policy allows."""
 
 
 class EntailmentError(MeasurementError):

@@ -14,7 +14,7 @@ from guardrail.engine.words import explain
 from guardrail.errors import MeasurementError
 from guardrail.policy import Policy, Resolution
 from guardrail.sampling import inspect, provenance
-from guardrail.signals import measure
+from guardrail.signals import Evidence, Registry
 from guardrail.types import (
     PlanningStep,
     Reason,
@@ -129,7 +129,7 @@ def _plan(step: PlanningStep, call: ToolCall, index: int, policy: Policy) -> _Pl
     elif step.request is None:
         early = Ruling(route=Route.REVIEW, reason=Reason.REQUEST_UNKNOWN)
     elif resolution.logprob is not None and resolution.tier is not Tier.CRITICAL:
-        (likely,) = measure(("logprob_min",), planned=step.planned, index=index)
+        (likely,) = Registry().measure(("logprob_min",), Evidence(planned=step.planned, index=index))
         if likely.value is not None and likely.value >= resolution.logprob:
             early = Ruling(route=Route.EXECUTE, reason=Reason.LIKELY)
     return _Plan(call=call, resolution=resolution, early=early)
@@ -243,14 +243,17 @@ def _verdict(step: PlanningStep, plan: _Plan, index: int, evidence: _Evidence) -
     resolution, counted = plan.resolution, _tally(plan, index, evidence)
     ruling = plan.early or rule(resolution, counted, attempt=step.attempt, failure=evidence.failure)
     clusters = evidence.meanings[index].clusters if evidence.meanings else ()
-    signals = measure(
+    signals = Registry().measure(
         resolution.signals,
-        planned=step.planned,
-        index=index,
-        samples=evidence.samples,
-        clusters=clusters,
-        agreeing=counted.agreeing,
-        asked=counted.asked,
+        Evidence(
+            planned=step.planned,
+            index=index,
+            tool=step.tool(plan.call.name),
+            samples=evidence.samples,
+            clusters=clusters,
+            agrees=evidence.meanings[index].agrees if evidence.meanings else (),
+            asked=counted.asked,
+        ),
     )
     return Verdict(
         call=plan.call,

@@ -5,14 +5,23 @@ from guardrail.policy.policy import Policy
 from guardrail.policy.resolution import Resolution, Timeout, stricter
 from guardrail.policy.rules import Rule
 from guardrail.policy.schema import policy_schema
+from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
 
 __all__ = [
     "COMPARATORS",
     "SIGNALS",
     "TIER_DEFAULTS",
+    "Budget",
+    "Condition",
+    "Limits",
+    "Op",
     "Policy",
+    "Price",
     "Resolution",
     "Rule",
+    "Stage",
+    "Stopping",
+    "StoppingRule",
     "TierSettings",
     "Timeout",
     "policy_schema",

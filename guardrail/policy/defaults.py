@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from guardrail import catalogue
 from guardrail.policy.problems import PolicyProblem, unknown
+from guardrail.policy.stages import Stage, Stopping
 from guardrail.types import Route, Tier
 
-SIGNALS: Final = (
+FREE: Final = ("logprob_mean", "logprob_min", "logprob_sum", "top_margin", "top_entropy")
+"""Signals of the plan itself; they cost nothing and are missing where the provider gives no log-probabilities."""
+
+SAMPLED: Final = (
     "agreement",
+    "majority_share",
+    "majority_margin",
     "semantic_entropy",
     "semantic_entropy_normalized",
     "semantic_entropy_weighted",
+    "semantic_entropy_bayesian",
     "lexical_entropy",
-    "logprob_mean",
-    "logprob_min",
 )
-"""Names of the signals that a tier may ask for."""
+"""Signals of the samples, which cost nothing beside them."""
 
-SELF_REPORTED: Final = ("verbalized_confidence", "p_true")
-"""Signals in which the model judges itself: known by name, not measured by this version."""
+SIGNALS: Final = (*FREE, *SAMPLED)
+"""What a tier measures and records unless it says otherwise: nothing that has to be asked for."""
 
 COMPARATORS: Final = (
     "exact",
@@ -78,13 +84,20 @@ class TierSettings:
     """What a tier asks for.
 
     ``samples`` is N; ``agreement`` the share of them, in (0, 1], that must contain the call's meaning.
+    Where ``max_risk`` is given, the risk model decides after them: the call executes at a risk of at most that, and
+    ``agreement`` is asked for only where it is given too. ``cascade`` are stages before that last one.
     ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats; low tier only) executes
     a call without samples when its least likely name or value token reaches it. ``audit`` is the
-    probability of an audit draw. ``signals`` are put on the record.
+    probability of an audit draw. ``signals`` are put on the record. ``waves`` are the sizes in which the last
+    stage's samples are drawn; empty: chosen by the rule.
     """
 
     samples: int
-    agreement: float
+    agreement: float | None
+    max_risk: float | None = None
+    cascade: tuple[Stage, ...] = ()
+    stopping: Stopping = Stopping()  # noqa: RUF009 - frozen
+    waves: tuple[int, ...] = ()
     max_retries: int = 1
     unmeasured: Route = Route.REVIEW
     logprob: float | None = None
@@ -121,7 +134,9 @@ def check_tiers(tiers: Mapping[Tier, TierSettings]) -> None:
             raise PolicyProblem(
                 f"tiers.{tier}.unmeasured", "only low-tier calls may run without a measurement; write 'review'"
             )
-    asked = [(tier, tiers[tier].agreement) for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH)]
+    asked = [
+        (tier, share) for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH) if (share := tiers[tier].agreement) is not None
+    ]
     for (looser, less), (tighter, more) in itertools.pairwise(asked):
         if more < less:
             raise PolicyProblem(
@@ -135,7 +150,11 @@ def _check_numbers(tier: Tier, settings: TierSettings) -> None:
     least = 0 if tier is Tier.CRITICAL else 2
     ranges: tuple[tuple[str, bool, str], ...] = (
         ("samples", _whole(settings.samples, least, MAX_SAMPLES), f"a whole number from {least} to {MAX_SAMPLES}"),
-        ("agreement", _real(settings.agreement) and 0 < settings.agreement <= 1, "a share above 0, at most 1"),
+        (
+            "agreement",
+            settings.agreement is None or (_real(settings.agreement) and 0 < settings.agreement <= 1),
+            "a share above 0, at most 1",
+        ),
         ("max_retries", _whole(settings.max_retries, 0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
         ("audit", _real(settings.audit) and 0 <= settings.audit <= 1, "a probability from 0 to 1"),
         (
@@ -154,15 +173,13 @@ def _check_signals(tier: Tier, settings: TierSettings) -> None:
     path = f"tiers.{tier}.signals"
     named = settings.signals
     for name in named:
-        if name not in SIGNALS and name not in SELF_REPORTED:
-            raise PolicyProblem(path, unknown("signal", name, SIGNALS))
-    own = [name for name in named if name in SELF_REPORTED]
+        if catalogue.info(name) is None:
+            raise PolicyProblem(path, unknown("signal", name, catalogue.names()))
+    own = [name for name in named if (info := catalogue.info(name)) is not None and info.self_reported]
     if own and len(own) == len(named):
         raise PolicyProblem(
             path, f"{', '.join(own)} alone is the model's word for itself; a tier cannot stand on it: add 'agreement'"
         )
-    if own:
-        raise PolicyProblem(path, f"{own[0]!r} is not measured by this version; remove it")
     if tier is not Tier.CRITICAL and "agreement" not in named:
         raise PolicyProblem(path, "'agreement' decides whether a call may run and cannot be left out; add it")
 

@@ -9,14 +9,13 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from guardrail import catalogue
 from guardrail.policy.conditions import NAMES
 from guardrail.policy.defaults import (
     COMPARATORS,
     MAX_RETRIES,
     MAX_SAMPLES,
     NUMBER_WITHIN,
-    SELF_REPORTED,
-    SIGNALS,
     is_comparator,
 )
 from guardrail.policy.problems import unknown
@@ -46,9 +45,9 @@ def _comparator(value: object) -> str:
 
 
 def _signal(value: object) -> str:
-    if isinstance(value, str) and value in (*SIGNALS, *SELF_REPORTED):
+    if isinstance(value, str) and catalogue.info(value) is not None:
         return value
-    raise ValueError(unknown("signal", value, SIGNALS))
+    raise ValueError(unknown("signal", value, catalogue.names()))
 
 
 def _share(value: object) -> object:
@@ -107,7 +106,9 @@ Comparator = Annotated[
         {"anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}], "type": "string"},
     ),
 ]
-SignalName = Annotated[str, BeforeValidator(_signal), _enum(SIGNALS)]
+SignalName = Annotated[
+    str, BeforeValidator(_signal), WithJsonSchema({"type": "string", "examples": list(catalogue.BUILT_IN)})
+]
 Share = Annotated[
     float,
     BeforeValidator(_share),

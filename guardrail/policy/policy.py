@@ -15,6 +15,7 @@ from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.resolution import Resolution, Timeout
 from guardrail.policy.rule_checks import check_rule
 from guardrail.policy.rules import PredicateFailed, Rule
+from guardrail.policy.stages import Budget
 from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
 
 
@@ -36,6 +37,9 @@ class Policy:
     tiers: Mapping[Tier, TierSettings] = field(default_factory=dict)
     stated_defaults: bool = True
     judge_fallback: Literal["none", "exact"] = "none"
+    budget: Budget = field(default_factory=Budget)
+    risk_model: str | None = None
+    """Path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -177,6 +181,10 @@ class Policy:
             max_retries=settings.max_retries,
             unmeasured=settings.unmeasured,
             logprob=settings.logprob,
+            max_risk=settings.max_risk,
+            cascade=settings.cascade,
+            stopping=settings.stopping,
+            waves=settings.waves,
             audit=settings.audit,
             signals=settings.signals,
             decisions=decisions,

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from guardrail.catalogue import RISK
 from guardrail.policy.defaults import SIGNALS
+from guardrail.policy.stages import Condition, Op, Stage, Stopping
 from guardrail.types import DecisionType, Route, Tier
 
 _ROUNDING: Final = 1e-9
@@ -35,10 +37,14 @@ class Resolution:
     tier: Tier
     rule: str
     samples: int
-    agreement: float
+    agreement: float | None
     max_retries: int
     unmeasured: Route = Route.REVIEW
     logprob: float | None = None
+    max_risk: float | None = None
+    cascade: tuple[Stage, ...] = ()
+    stopping: Stopping = Stopping()  # noqa: RUF009 - frozen
+    waves: tuple[int, ...] = ()
     audit: float = 0.0
     signals: tuple[str, ...] = SIGNALS
     decisions: tuple[DecisionType, ...] = tuple(DecisionType)
@@ -51,8 +57,21 @@ class Resolution:
         return self.needed_of(self.samples)
 
     def needed_of(self, n: int) -> int:
-        """The smallest k with k / n >= agreement; at least 1, so that no samples never suffice."""
-        return max(1, math.ceil(self.agreement * n - _ROUNDING))
+        """The smallest k with k / n >= agreement, at least 1; 0 where the tier has no such rule."""
+        return 0 if self.agreement is None else max(1, math.ceil(self.agreement * n - _ROUNDING))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The tier's stages in order: log-probability alone (low), the cascade, and all N samples."""
+        first: tuple[Stage, ...] = ()
+        if self.logprob is not None:
+            first = (Stage(execute=(Condition(signal="logprob_min", op=Op.GE, value=self.logprob),)),)
+        last: list[Condition] = []
+        if self.agreement is not None:
+            last.append(Condition(signal="agreement", op=Op.GE, value=self.agreement))
+        if self.max_risk is not None:
+            last.append(Condition(signal=RISK.name, op=Op.LE, value=self.max_risk))
+        return (*first, *self.cascade, Stage(samples=self.samples, signals=self.signals, execute=tuple(last)))
 
 
 def stricter(a: Resolution, b: Resolution) -> bool:

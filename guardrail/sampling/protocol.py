@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from guardrail.types import PlanningStep, SampleBatch
+from guardrail.types import PlanningStep, Question, ReplyBatch, SampleBatch
 
 
 class Sampler(Protocol):
@@ -29,3 +30,23 @@ class AsyncSampler(Protocol):
     name: str
 
     async def asample(self, step: PlanningStep, n: int) -> SampleBatch: ...
+
+
+class Asker(Protocol):
+    """Asks the model that planned a step something about one of its calls, apart from the conversation.
+
+    Each question is a request of its own: a system and a user message, no tools, the question's temperature and
+    token limit, and the probabilities of the first token where ``letters`` are wanted. A question that got no
+    usable answer comes back as a ``Reply`` with its status; requests are sent concurrently.
+
+    Raises:
+        AskingError: nothing could be asked.
+    """
+
+    def ask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch: ...
+
+
+class AsyncAsker(Protocol):
+    """The same, asynchronously. A sampler may be an asker too, and then the guard needs no other."""
+
+    async def aask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch: ...

@@ -1,19 +1,23 @@
 """Named numbers about one planned call; what could not be measured is missing, with its reason."""
 
-from guardrail.signals.agreement import agreement
+from guardrail.signals.built_in import BUILT_IN
 from guardrail.signals.entropy import discrete_entropy, entropy_bounds, weighted_entropy
+from guardrail.signals.evidence import Evidence
 from guardrail.signals.lexical import lexical_entropy
 from guardrail.signals.logprob import Alignment, call_logprobs
-from guardrail.signals.measure import SIGNALS, measure
+from guardrail.signals.protocol import Asking, Measure
+from guardrail.signals.registry import Registry
 
 __all__ = [
-    "SIGNALS",
+    "BUILT_IN",
     "Alignment",
-    "agreement",
+    "Asking",
+    "Evidence",
+    "Measure",
+    "Registry",
     "call_logprobs",
     "discrete_entropy",
     "entropy_bounds",
     "lexical_entropy",
-    "measure",
     "weighted_entropy",
 ]

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from guardrail.clustering import CallMeaning, Entailment, ExactEntailment, TextPair, compare
 from guardrail.errors import ConfigError, GuardrailError
-from guardrail.signals import measure
+from guardrail.signals import Evidence, Registry
 from guardrail.signals.exact import exact
 from guardrail.types import Sample, ToolCall
 from tests.benchmarks.backends import backend
@@ -79,14 +79,16 @@ def _reference(case: Case) -> tuple[ToolCall, ...]:
 def _scores(case: Case, index: int, meaning: CallMeaning) -> Iterator[tuple[str, float]]:
     silent = not case.planned.calls
     agreeing = [sample.valid and not sample.calls for sample in case.samples] if silent else meaning.agrees
-    for signal in measure(
+    for signal in Registry().measure(
         [name for name in MEASURED if not (silent and name.startswith("logprob"))],
-        planned=case.planned,
-        index=index,
-        samples=case.samples,
-        clusters=meaning.clusters,
-        agreeing=sum(agrees is True for agrees in agreeing),
-        asked=len(case.samples),
+        Evidence(
+            planned=case.planned,
+            index=index,
+            samples=tuple(case.samples),
+            clusters=meaning.clusters,
+            agrees=tuple(agreeing),
+            asked=len(case.samples),
+        ),
     ):
         if signal.value is not None:
             yield signal.name, -signal.value if "entropy" in signal.name else signal.value

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrail.signals import SIGNALS, measure
+from guardrail.signals import BUILT_IN, Evidence, Registry
 from guardrail.types import Cluster, MeaningKind, Sample, SampleStatus, Signal, Token, ToolCall
 
+SIGNALS = tuple(BUILT_IN)
 PLAN = Sample(calls=(ToolCall(name="pay", arguments={"amount": 5}),))
 SPREAD = ("semantic_entropy", "semantic_entropy_normalized", "semantic_entropy_weighted", "lexical_entropy")
+
+
+def measure(names, *, samples=(), **evidence):
+    return Registry().measure(names, Evidence(samples=tuple(samples), **evidence))
 
 
 def drawn(amount: int, *, status: SampleStatus = SampleStatus.OK, logprob: float | None = -1.0) -> Sample:
@@ -37,14 +42,16 @@ def by_amount(samples: Sequence[Sample]) -> tuple[Cluster, ...]:
 def signals(
     samples: Sequence[Sample], *, asked: int | None = None, names: Sequence[str] = SIGNALS, planned: Sample = PLAN
 ) -> dict[str, Signal]:
-    found = measure(
+    found = Registry().measure(
         names,
-        planned=planned,
-        index=0,
-        samples=samples,
-        clusters=by_amount(samples),
-        agreeing=sum(sample.valid and sample.calls == PLAN.calls for sample in samples),
-        asked=len(samples) if asked is None else asked,
+        Evidence(
+            planned=planned,
+            index=0,
+            samples=tuple(samples),
+            clusters=by_amount(samples),
+            agrees=tuple(sample.calls == PLAN.calls if sample.valid else None for sample in samples),
+            asked=len(samples) if asked is None else asked,
+        ),
     )
     assert [signal.name for signal in found] == list(names)
     return {signal.name: signal for signal in found}
