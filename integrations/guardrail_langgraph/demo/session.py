@@ -57,7 +57,7 @@ class Session:
             from langchain_openai import ChatOpenAI
             from pydantic import SecretStr
         except ModuleNotFoundError as error:
-            raise MissingExtra("a live model", "openai") from error
+            raise MissingExtra("a live model", "demo") from error
         return ChatOpenAI(
             model=self.model,
             base_url=self.base_url,
