@@ -5,6 +5,7 @@ measured (signals), and these decide about each planned call (verdicts). What ha
 people's judgements are attached to it (labels). ``guardrail.codec`` turns all into JSON and back unchanged.
 """
 
+from guardrail.types.cases import CASE_VERSION, Case
 from guardrail.types.records import (
     RECORD_VERSION,
     Label,
@@ -53,8 +54,10 @@ from guardrail.types.verdicts import (
 )
 
 __all__ = [
+    "CASE_VERSION",
     "RECORD_VERSION",
     "SAMPLED",
+    "Case",
     "Cluster",
     "Decision",
     "DecisionType",
