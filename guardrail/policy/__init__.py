@@ -1,5 +1,6 @@
 """Which stakes a call has, and what may be done about them."""
 
+from guardrail.policy.budget import Allowance, cost, midnight
 from guardrail.policy.defaults import COMPARATORS, SIGNALS, TIER_DEFAULTS, TierSettings
 from guardrail.policy.policy import Policy
 from guardrail.policy.resolution import Resolution, Timeout, stricter
@@ -11,6 +12,7 @@ __all__ = [
     "COMPARATORS",
     "SIGNALS",
     "TIER_DEFAULTS",
+    "Allowance",
     "Budget",
     "Condition",
     "Limits",
@@ -24,6 +26,8 @@ __all__ = [
     "StoppingRule",
     "TierSettings",
     "Timeout",
+    "cost",
+    "midnight",
     "policy_schema",
     "stricter",
 ]

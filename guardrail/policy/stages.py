@@ -117,6 +117,10 @@ class Budget:
     day: Limits = field(default_factory=Limits)
     prices: dict[str, Price] = field(default_factory=dict)
 
+    def price(self, model: str) -> Price | None:
+        """What that model costs; None where no price is known."""
+        return self.prices.get(model, self.prices.get("*"))
+
     @property
     def any(self) -> bool:
         """Whether anything is limited."""

@@ -80,7 +80,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What samples cost. Token counts are None where the provider reported none; seconds are wall time."""
+    """What samples cost. Token counts are None where the provider reported none; seconds are wall time.
+
+    A sum knows a count only where every part does that requested anything: unknown is not 0.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
     requests: int = 0
@@ -91,14 +94,17 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             requests=self.requests + other.requests,
-            prompt_tokens=_add(self.prompt_tokens, other.prompt_tokens),
-            completion_tokens=_add(self.completion_tokens, other.completion_tokens),
+            prompt_tokens=self._sum(other, self.prompt_tokens, other.prompt_tokens),
+            completion_tokens=self._sum(other, self.completion_tokens, other.completion_tokens),
             seconds=self.seconds + other.seconds,
         )
 
-
-def _add(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else a + b
+    def _sum(self, other: Usage, mine: int | None, theirs: int | None) -> int | None:
+        if mine is None:
+            return None if self.requests else theirs
+        if theirs is None:
+            return None if other.requests else mine
+        return mine + theirs
 
 
 @dataclass(frozen=True, kw_only=True)
