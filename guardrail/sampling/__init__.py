@@ -1,5 +1,7 @@
 """Drawing a planning step again."""
 
+from guardrail.sampling.asking import Letters, Query, inquire, reply_from
+from guardrail.sampling.billing import completion_of_all
 from guardrail.sampling.drawing import Answer, Ask, Failure, Limit, draw, retry_wait
 from guardrail.sampling.protocol import Asker, AsyncAsker, AsyncSampler, Sampler
 from guardrail.sampling.scripted import ScriptedSampler
@@ -12,12 +14,17 @@ __all__ = [
     "AsyncAsker",
     "AsyncSampler",
     "Failure",
+    "Letters",
     "Limit",
     "Provenance",
+    "Query",
     "Sampler",
     "ScriptedSampler",
+    "completion_of_all",
     "draw",
+    "inquire",
     "inspect",
     "provenance",
+    "reply_from",
     "retry_wait",
 ]
