@@ -1,4 +1,4 @@
-"""Where records and reviews are kept."""
+"""Where records, reviews and the ledger of spending are kept."""
 
 from __future__ import annotations
 

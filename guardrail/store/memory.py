@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from guardrail.errors import StoreError
 from guardrail.store import rows
-from guardrail.types import Label, Record, Review, ReviewState
+from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
 
 T = TypeVar("T", Record, Review)
 
@@ -28,6 +28,7 @@ class MemoryStore:
         self._records: dict[str, _Row] = {}
         self._labels: dict[str, list[str]] = {}
         self._reviews: dict[str, _Row] = {}
+        self._spendings: list[tuple[str, Spending]] = []
         self._closed = False
 
     def add_record(self, record: Record) -> bool:
@@ -106,6 +107,22 @@ class MemoryStore:
                 return False
             self._reviews[review.id] = row._replace(body=body)
             return True
+
+    def spend(self, entry: Spending) -> None:
+        row = (rows.sort_key(entry.at), rows.countable(entry))
+        with self._lock:
+            self._check_open()
+            self._spendings.append(row)
+
+    def spent(self, *, thread_id: str | None = None, since: str | None = None) -> dict[str, Usage]:
+        start = "" if since is None else rows.sort_key(since)
+        found: dict[str, Usage] = {}
+        with self._lock:
+            self._check_open()
+            for at, entry in self._spendings:
+                if at >= start and thread_id in (None, entry.thread_id):
+                    found[entry.model] = found.get(entry.model, Usage()) + entry.usage
+        return found
 
     def close(self) -> None:
         self._closed = True

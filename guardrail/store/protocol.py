@@ -1,16 +1,19 @@
-"""Where records and reviews are kept. Dumb on purpose: the rules of a review live in ``guardrail.review``."""
+"""Where records, reviews and the ledger of spending are kept.
+
+Dumb on purpose: the rules of a review live in ``guardrail.review``, those of a budget in ``guardrail.policy``.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from guardrail.types import Label, Record, Review, ReviewState
+from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
 
 
 class Store(Protocol):
-    """Durable records and reviews, safe for several threads and processes.
+    """Durable records, reviews and spending, safe for several threads and processes.
 
-    Every write is committed when the method returns, and reviews and labels then survive a power cut.
+    Every write is committed when the method returns, and reviews, labels and spending then survive a power cut.
     ``compare_and_set`` is the only way in which a review changes.
 
     Raises:
@@ -57,6 +60,19 @@ class Store(Protocol):
 
     def compare_and_set(self, review: Review) -> bool:
         """Write a review if the stored revision is one less than the given one; else False, unchanged."""
+
+    def spend(self, entry: Spending) -> None:
+        """Enter something into the ledger. A count of tokens that cannot be one (below 0, above 10^12) is unknown.
+
+        Raises:
+            StoreError: its time is not ISO 8601, its requests are below 0, or its seconds are no duration.
+        """
+
+    def spent(self, *, thread_id: str | None = None, since: str | None = None) -> dict[str, Usage]:
+        """What was spent, by model: in one thread or in all, ``since`` a moment (ISO 8601; included) or ever.
+
+        A count of tokens is None where one entry that made requests did not report it: unknown is not 0.
+        """
 
     def close(self) -> None:
         """Release what the store holds. Closing twice does no harm."""

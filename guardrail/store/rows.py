@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ from typing import TypeVar
 
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
-from guardrail.types import RECORD_VERSION, Label, Record, Review
+from guardrail.types import RECORD_VERSION, Label, Record, Review, Spending
 
 T = TypeVar("T", Record, Review, Label)
 MIN_PREFIX = 6
+MOST_TOKENS = 10**12
+"""No entry has more: sums of so many stay exact in every backend."""
 
 
 def encode(value: Record | Review | Label) -> str:
@@ -71,6 +74,29 @@ def sort_key(at: str) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
+def countable(entry: Spending) -> Spending:
+    """The entry as the ledger has it: a count of tokens that cannot be one is unknown.
+
+    Raises:
+        StoreError: its requests or its seconds are none.
+    """
+    usage = entry.usage
+    if not 0 <= usage.requests <= MOST_TOKENS or not 0 <= usage.seconds < math.inf:
+        raise StoreError(f"{usage.requests} requests of {usage.seconds} seconds cannot be entered into the ledger")
+    return replace(
+        entry,
+        usage=replace(
+            usage,
+            prompt_tokens=_count(usage.prompt_tokens),
+            completion_tokens=_count(usage.completion_tokens),
+        ),
+    )
+
+
+def _count(tokens: int | None) -> int | None:
+    return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else None
+
+
 def key(text: str) -> str | bytes:
     """The text as a value that SQLite compares exactly: bytes, which equal no text, where it is not UTF-8."""
     try:
@@ -78,6 +104,11 @@ def key(text: str) -> str | bytes:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
     return text
+
+
+def text(stored: str | bytes) -> str:
+    """The text that ``key`` gave."""
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
 
 
 def new_id(identity: str) -> str:

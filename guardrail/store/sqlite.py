@@ -1,4 +1,4 @@
-"""Records and reviews in one SQLite file."""
+"""Records, reviews and the ledger of spending in one SQLite file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from guardrail.store import rows
 from guardrail.store.database import Database
-from guardrail.types import Label, Record, Review, ReviewState
+from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
 
 T = TypeVar("T", Record, Review)
 
@@ -115,6 +115,34 @@ class SQLiteStore:
         with self._database.write() as connection:
             return connection.execute(_queries()["compare_and_set"], row).rowcount == 1
 
+    def spend(self, entry: Spending) -> None:
+        usage = rows.countable(entry).usage
+        row = {
+            "at": rows.sort_key(entry.at),
+            "thread_id": rows.key(entry.thread_id),
+            "model": rows.key(entry.model),
+            "requests": usage.requests,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "seconds": usage.seconds,
+        }
+        with self._database.write() as connection:
+            connection.execute(_queries()["add_spending"], row)
+
+    def spent(self, *, thread_id: str | None = None, since: str | None = None) -> dict[str, Usage]:
+        asked = {
+            "thread_id": None if thread_id is None else rows.key(thread_id),
+            "since": None if since is None else rows.sort_key(since),
+        }
+        with self._database.read() as connection:
+            found = connection.execute(*_conditional("spent", asked)).fetchall()
+        return {
+            rows.text(model): Usage(
+                requests=requests, prompt_tokens=prompt, completion_tokens=completion, seconds=seconds
+            )
+            for model, requests, prompt, completion, seconds in found
+        }
+
     def close(self) -> None:
         self._database.close()
 
@@ -143,10 +171,15 @@ def _list(
     connection: sqlite3.Connection, name: str, asked: dict[str, str | bytes | None], limit: int
 ) -> list[tuple[str, str]]:
     """Ids and bodies of the rows that meet every condition asked for."""
+    query, given = _conditional(name, asked)
+    return connection.execute(query, {**given, "limit": limit}).fetchall()
+
+
+def _conditional(name: str, asked: dict[str, str | bytes | None]) -> tuple[str, dict[str, str | bytes]]:
+    """A query with the conditions asked for, and their values."""
     given = {condition: value for condition, value in asked.items() if value is not None}
     conditions = " AND ".join(_queries()[f"{name}.{condition}"] for condition in given) or "TRUE"
-    query = _queries()[name].format(conditions=conditions)
-    return connection.execute(query, {**given, "limit": limit}).fetchall()
+    return _queries()[name].format(conditions=conditions), given
 
 
 def _load(connection: sqlite3.Connection, name: str, body: str) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrail.errors import NotFound, StoreError
-from guardrail.store import Store, open_store
+from guardrail.store import Store
 from guardrail.types import ReviewState, ToolCall
 from tests.support.records import label, record, refund, review
 
@@ -30,13 +29,6 @@ HOSTILE = [
     "e\u0301 and \u00e9",
     "😀" * 8,
 ]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path) -> Iterator[Store]:
-    opened = open_store("memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'guardrail.db'}")
-    yield opened
-    opened.close()
 
 
 def test_a_record_comes_back_unchanged(store: Store) -> None:

@@ -1,4 +1,4 @@
--- One query a name. "records" and "reviews" take the conditions named after them, as many as are asked for.
+-- One query a name. "records", "reviews" and "spent" take the conditions named after them, as many as are asked for.
 
 -- name: add_record
 INSERT INTO records (id, at, thread_id, step_id, model, route, body)
@@ -53,3 +53,22 @@ record_id = :record_id
 -- name: compare_and_set
 UPDATE reviews SET state = :state, revision = :revision, body = :body
 WHERE id = :id AND revision = :revision - 1;
+
+-- name: add_spending
+INSERT INTO spendings (at, thread_id, model, requests, prompt_tokens, completion_tokens, seconds)
+VALUES (:at, :thread_id, :model, :requests, :prompt_tokens, :completion_tokens, :seconds);
+
+-- name: spent
+SELECT
+    model,
+    sum(requests),
+    CASE WHEN max(requests > 0 AND prompt_tokens IS NULL) = 0 THEN sum(prompt_tokens) END,
+    CASE WHEN max(requests > 0 AND completion_tokens IS NULL) = 0 THEN sum(completion_tokens) END,
+    sum(seconds)
+FROM spendings WHERE {conditions} GROUP BY model;
+
+-- name: spent.thread_id
+thread_id = :thread_id
+
+-- name: spent.since
+at >= :since
