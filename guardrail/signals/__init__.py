@@ -5,8 +5,11 @@ from guardrail.signals.entropy import discrete_entropy, entropy_bounds, weighted
 from guardrail.signals.evidence import Evidence
 from guardrail.signals.lexical import lexical_entropy
 from guardrail.signals.logprob import Alignment, call_logprobs
+from guardrail.signals.p_true import PTrue
 from guardrail.signals.protocol import Asking, Measure
 from guardrail.signals.registry import Registry
+from guardrail.signals.verbalized import VerbalizedConfidence
+from guardrail.signals.verbalized_top_k import VerbalizedTopK
 
 __all__ = [
     "BUILT_IN",
@@ -14,7 +17,10 @@ __all__ = [
     "Asking",
     "Evidence",
     "Measure",
+    "PTrue",
     "Registry",
+    "VerbalizedConfidence",
+    "VerbalizedTopK",
     "call_logprobs",
     "discrete_entropy",
     "entropy_bounds",

@@ -10,13 +10,19 @@ from guardrail import catalogue
 from guardrail.signals.agreement import Agreement
 from guardrail.signals.evidence import Evidence
 from guardrail.signals.lexical import LexicalEntropy
+from guardrail.signals.p_true import PTrue
 from guardrail.signals.protocol import Measure
 from guardrail.signals.semantic import SemanticEntropy, WeightedSemanticEntropy
 from guardrail.signals.token_signals import TOKEN_SIGNALS
+from guardrail.signals.verbalized import VerbalizedConfidence
+from guardrail.signals.verbalized_top_k import VerbalizedTopK
 from guardrail.types import Signal, SignalInfo
 
 _ALL: Final[tuple[Measure, ...]] = (
     *TOKEN_SIGNALS,
+    VerbalizedConfidence(),
+    VerbalizedTopK(),
+    PTrue(),
     Agreement(),
     SemanticEntropy(),
     SemanticEntropy(normalized=True),
