@@ -169,8 +169,21 @@ def _tokens(metadata: Mapping[str, Any]) -> tuple[Token, ...] | None:
         text, logprob = item.get("token"), item.get("logprob")
         if not isinstance(text, str) or not isinstance(logprob, int | float) or not math.isfinite(logprob):
             return None
-        tokens.append(Token(text=text, logprob=float(logprob)))
+        tokens.append(Token(text=text, logprob=float(logprob), top=_top(item.get("top_logprobs"))))
     return tuple(tokens)
+
+
+def _top(reported: object) -> tuple[tuple[str, float], ...]:
+    """The likeliest tokens at one place. Of a list that is not all of that form nothing is taken."""
+    found: list[tuple[str, float]] = []
+    for item in reported if isinstance(reported, list) else ():
+        text = item.get("token") if isinstance(item, Mapping) else None
+        logprob = item.get("logprob") if isinstance(item, Mapping) else None
+        if not isinstance(text, str) or not isinstance(logprob, int | float) or math.isnan(logprob):
+            return ()
+        if logprob > -math.inf:
+            found.append((text, float(logprob)))
+    return tuple(found)
 
 
 def _is_json(arguments: object) -> bool:

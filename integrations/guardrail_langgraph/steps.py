@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from guardrail.codec import digest
 from guardrail.sampling import inspect
-from guardrail.types import PlanningStep, ToolSpec
+from guardrail.types import PlanningStep, ToolSpec, Turn
 from guardrail_langgraph.messages import sample_from_message, tool_specs
 from guardrail_langgraph.requests import PlanCapture
+
+_ROLES = {"human": "user", "ai": "assistant"}
+_CALLS = frozenset({"tool_use", "tool_call", "function_call", "reasoning", "thinking", "redacted_thinking"})
 
 
 def planning_step(
@@ -36,7 +40,32 @@ def planning_step(
         attempt=attempt,
         request=captured.request if captured else None,
         request_digest=captured.request.digest if captured else "",
+        conversation=turns(captured.request.messages) if captured else (),
     )
+
+
+def turns(messages: Sequence[BaseMessage]) -> tuple[Turn, ...]:
+    """Messages as text. Images and the like are named, not shown; calls are JSON after the words."""
+    return tuple(Turn(role=_ROLES.get(message.type, message.type), text=_shown(message)) for message in messages)
+
+
+def _shown(message: BaseMessage) -> str:
+    content = message.content if isinstance(message.content, list) else [message.content]
+    parts = [part if isinstance(part, str) else _part(part) for part in content]
+    if isinstance(message, AIMessage):
+        parts += [
+            json.dumps({"call": call["name"], "arguments": call["args"]}, ensure_ascii=False, default=str)
+            for call in message.tool_calls
+        ]
+    return "\n".join(part for part in parts if part)
+
+
+def _part(part: Mapping[str, object]) -> str:
+    if isinstance(text := part.get("text"), str):
+        return text
+    kind = str(part.get("type") or "part")
+    # calls stand in the message too, beside the content
+    return "" if kind in _CALLS else f"[{kind}]"
 
 
 def _annotated(tool: ToolSpec, registered: Mapping[str, ToolSpec]) -> ToolSpec:
