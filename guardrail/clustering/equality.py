@@ -58,8 +58,19 @@ def held_equal(a: CanonicalCall, b: CanonicalCall) -> tuple[Held, ...]:
 
 def open_pairs(a: CanonicalCall, b: CanonicalCall) -> tuple[TextPair, ...] | None:
     """The texts on which alone the equality of two calls hinges: () if they are equal, None if they differ."""
+    return _hinges(_between_calls(a, b))
+
+
+def open_pairs_at(
+    a: Value, b: Value, place: Field, tool: str, beside: frozenset[str] = frozenset()
+) -> tuple[TextPair, ...] | None:
+    """As ``open_pairs``, of two values of one place; ``beside`` are words that the rest of both calls says."""
+    return _hinges(_between(a, b, place, tool, beside))
+
+
+def _hinges(between: Iterator[_Found]) -> tuple[TextPair, ...] | None:
     texts: list[_Texts] = []
-    for one in _between_calls(a, b):
+    for one in between:
         if isinstance(one, Difference):
             return None
         if isinstance(one, _Texts):

@@ -10,9 +10,9 @@ from itertools import chain
 
 from guardrail.clustering.canonical import CallReader, CanonicalCall
 from guardrail.clustering.entailment import TextPair
-from guardrail.clustering.equality import open_pairs
-from guardrail.clustering.hinges import Hinges, Same, known, may_share_a_group, still_asked
+from guardrail.clustering.hinges import Same, may_share_a_group, still_asked
 from guardrail.clustering.matching import assign, complete_linkage
+from guardrail.clustering.pairwise import Pairwise
 from guardrail.clustering.reasons import Reason, reasons
 from guardrail.clustering.schema import read_schema
 from guardrail.types import Sample, ToolCall, ToolSpec
@@ -105,7 +105,7 @@ class Grouping:
     def __init__(self, plans: Sequence[Plan], *, planned: bool) -> None:
         self.plans = tuple(plans)
         self._planned = planned
-        self._open: dict[tuple[str, str], Hinges] = {}
+        self._pairwise = Pairwise()
 
     @cached_property
     def against_first(self) -> tuple[TextPair, ...]:
@@ -140,7 +140,7 @@ class Grouping:
         for left, right in _apart(one, other):
             if len(left) != len(right) or len(left) > _MOST_MATCHED:
                 return False
-            cells = [[known(self._hinges(a, b), same) for b in right] for a in left]
+            cells = [[self._pairwise.known(a, b, same) for b in right] for a in left]
             if -1 in assign([[int(cell is not False) for cell in row] for row in cells]):
                 return False
             if -1 in assign([[int(cell is True) for cell in row] for row in cells]):
@@ -163,16 +163,10 @@ class Grouping:
             for left, right in _apart(one, other):
                 for a in left:
                     for b in right:
-                        yield from still_asked(self._hinges(a, b), same)
+                        yield from still_asked(self._pairwise.hinges(a, b), same)
 
     def _of_first(self, plan: Plan, same: Same) -> Iterator[TextPair]:
         return self._questions(self.plans[0], plan, same)
-
-    def _hinges(self, a: CanonicalCall, b: CanonicalCall) -> Hinges:
-        key = (a.form, b.form) if a.form <= b.form else (b.form, a.form)
-        if key not in self._open:
-            self._open[key] = open_pairs(a, b)
-        return self._open[key]
 
 
 def _only(call: CanonicalCall) -> Reason:
