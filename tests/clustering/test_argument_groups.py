@@ -97,6 +97,42 @@ def test_arrays_are_compared_as_wholes():
     assert groups([samples[0].calls[0]], samples, tools=[spec]) == {"tags": ((0, 1), (2,))}
 
 
+def test_an_object_written_as_a_text_of_json_is_compared_by_member_too():
+    spec = tool(name="send", address={"type": "object", "properties": {"zip": {"type": "string"}}})
+    samples = [sample(call("send", address=address)) for address in ({"zip": "1"}, '{"zip": "1"}', '{"zip": "2"}')]
+    assert groups([samples[0].calls[0]], samples, tools=[spec]) == {"address.zip": ((0, 1), (2,))}
+    assert groups([samples[1].calls[0]], samples[1:], tools=[spec]) == {"address.zip": ((0,), (1,))}
+
+
+def test_words_said_beside_a_text_hold_it_equal_where_all_who_give_it_say_them():
+    spec = tool(name="book", colour={"type": "string", "description": "Colour."}, item={"type": "string", "description": "Thing."})  # fmt: skip
+    red = [sample(call("book", colour="red", item=item)) for item in ("red chair", "chair")]
+    planned, blue = [red[0].calls[0]], sample(call("book", colour="blue", item="chair"))
+    assert compare(planned, red, [spec]).argument_pairs({}) == ()
+    assert groups(planned, red, tools=[spec])["item"] == ((0, 1),)
+    assert groups(planned, [*red, blue], tools=[spec])["item"] == ((0,), (1, 2))
+
+
+def test_a_chain_is_cut_by_the_texts_alone_whatever_stands_in_other_arguments():
+    chain = [("cats at home", "house cats"), ("house cats", "tame felines")]
+    for amounts in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
+        samples = [
+            sample(pay(amount, memo=memo))
+            for amount, memo in zip(amounts, ("house cats", "cats at home", "tame felines"), strict=True)
+        ]
+        assert groups([pay()], samples, *chain)["memo"] == ((0, 1), (2,))
+
+
+def test_two_spellings_are_asked_about_once_and_in_the_same_words():
+    for amounts in ((1, 2, 3), (3, 2, 1), (2, 1, 3)):
+        samples = [
+            sample(pay(amount, memo=memo))
+            for amount, memo in zip(amounts, ("taxi home", "Taxi home!", "ride home"), strict=True)
+        ]
+        (pair,) = compare([pay()], samples, TOOLS).argument_pairs({})
+        assert (pair.a, pair.b) == ("Taxi home!", "ride home")
+
+
 def test_each_planned_call_has_its_counterparts():
     planned = [pay(10), pay(20, to="B2")]
     samples = [sample(pay(20, to="B2"), pay(10)), sample(pay(11), pay(20, to="B2"))]
@@ -129,12 +165,15 @@ class TestHostile:
         found = groups([samples[0].calls[0]], samples)
         assert found == {"'a.b'": ((0,), (1,)), "a.b": ((0, 1),), "''": ((0, 1),)}
 
-    def test_thousands_of_arguments_are_compared_but_not_asked_about(self):
-        def wide(word):
-            return sample(call("look", **{f"n{place}": f"{word} number" for place in range(3_000)}))
+    def test_thousands_of_arguments_are_grouped_and_a_hundred_of_them_asked_about(self):
+        def wide(words):
+            return sample(call("look", **{f"n{place}": words for place in range(3_000)}))
 
-        comparison = compare([call("look")], [wide(word) for word in ("one", "any", "no")], TOOLS)
-        assert len(comparison.argument_pairs({})) <= 300
+        words, spec = ("cats at home", "house cats", "tame felines"), tool(name="look")
+        properties = {f"n{place}": {"type": "string", "description": "Words."} for place in range(3_000)}
+        spec.parameters["properties"] = properties
+        comparison = compare([call("look")], [wide(text) for text in words], [spec])
+        assert len(comparison.argument_pairs({})) == 300
         assert len(comparison.resolve({}).calls[0].arguments) == 3_000
 
 
