@@ -5,7 +5,6 @@ The thresholds are not calibrated on anything: they are the plain majorities tha
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -13,8 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from guardrail import catalogue
-from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.stages import Stage, Stopping
 from guardrail.types import Route, Tier
 
@@ -35,6 +32,9 @@ SAMPLED: Final = (
 
 SIGNALS: Final = (*FREE, *SAMPLED)
 """What a tier measures and records unless it says otherwise: nothing that has to be asked for."""
+
+_BY_ARGUMENT: Final = (*SIGNALS, "argument_entropy")
+"""Where a human may have to look, it helps to know which argument is unsure."""
 
 COMPARATORS: Final = (
     "exact",
@@ -85,7 +85,7 @@ class TierSettings:
 
     ``samples`` is N; ``agreement`` the share of them, in (0, 1], that must contain the call's meaning.
     Where ``max_risk`` is given, the risk model decides after them: the call executes at a risk of at most that, and
-    ``agreement`` is asked for only where it is given too. ``cascade`` are stages before that last one.
+    ``agreement`` may be None, or must be reached too. ``cascade`` are stages before that last one.
     ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats; low tier only) executes
     a call without samples when its least likely name or value token reaches it. ``audit`` is the
     probability of an audit draw. ``signals`` are put on the record. ``waves`` are the sizes in which the last
@@ -109,96 +109,7 @@ TIER_DEFAULTS: Final[Mapping[Tier, TierSettings]] = MappingProxyType(
     {
         Tier.LOW: TierSettings(samples=3, agreement=2 / 3, logprob=math.log(0.5)),
         Tier.MEDIUM: TierSettings(samples=5, agreement=4 / 5),
-        Tier.HIGH: TierSettings(samples=8, agreement=1.0),
-        Tier.CRITICAL: TierSettings(samples=8, agreement=1.0, max_retries=0),
+        Tier.HIGH: TierSettings(samples=8, agreement=1.0, signals=_BY_ARGUMENT),
+        Tier.CRITICAL: TierSettings(samples=8, agreement=1.0, max_retries=0, signals=_BY_ARGUMENT),
     }
 )
-
-
-def check_tiers(tiers: Mapping[Tier, TierSettings]) -> None:
-    """Whether each tier's settings are possible, and a tighter tier never executes what a looser one would not.
-
-    Raises:
-        PolicyProblem: the first that is not.
-    """
-    for tier, settings in tiers.items():
-        _check_numbers(tier, settings)
-        _check_signals(tier, settings)
-        if tier is Tier.CRITICAL:
-            _check_critical(settings)
-        elif settings.logprob is not None and tier is not Tier.LOW:
-            raise PolicyProblem(
-                f"tiers.{tier}.logprob", "only low-tier calls may run on log-probability alone; remove it"
-            )
-        elif settings.unmeasured is Route.EXECUTE and tier is not Tier.LOW:
-            raise PolicyProblem(
-                f"tiers.{tier}.unmeasured", "only low-tier calls may run without a measurement; write 'review'"
-            )
-    asked = [
-        (tier, share) for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH) if (share := tiers[tier].agreement) is not None
-    ]
-    for (looser, less), (tighter, more) in itertools.pairwise(asked):
-        if more < less:
-            raise PolicyProblem(
-                f"tiers.{tighter}.agreement",
-                f"{more:.3g} is less than the {less:.3g} that the {looser} tier asks for; "
-                f"higher stakes may not need less agreement",
-            )
-
-
-def _check_numbers(tier: Tier, settings: TierSettings) -> None:
-    least = 0 if tier is Tier.CRITICAL else 2
-    ranges: tuple[tuple[str, bool, str], ...] = (
-        ("samples", _whole(settings.samples, least, MAX_SAMPLES), f"a whole number from {least} to {MAX_SAMPLES}"),
-        (
-            "agreement",
-            settings.agreement is None or (_real(settings.agreement) and 0 < settings.agreement <= 1),
-            "a share above 0, at most 1",
-        ),
-        ("max_retries", _whole(settings.max_retries, 0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
-        ("audit", _real(settings.audit) and 0 <= settings.audit <= 1, "a probability from 0 to 1"),
-        (
-            "logprob",
-            settings.logprob is None or (_real(settings.logprob) and settings.logprob <= 0),
-            "a log-probability in nats, at most 0",
-        ),
-        ("unmeasured", settings.unmeasured in (Route.REVIEW, Route.EXECUTE), "'review' (or, for low, 'execute')"),
-    )
-    for name, fine, wanted in ranges:
-        if not fine:
-            raise PolicyProblem(f"tiers.{tier}.{name}", f"must be {wanted}, not {getattr(settings, name)!r}")
-
-
-def _check_signals(tier: Tier, settings: TierSettings) -> None:
-    path = f"tiers.{tier}.signals"
-    named = settings.signals
-    for name in named:
-        if catalogue.info(name) is None:
-            raise PolicyProblem(path, unknown("signal", name, catalogue.names()))
-    own = [name for name in named if (info := catalogue.info(name)) is not None and info.self_reported]
-    if own and len(own) == len(named):
-        raise PolicyProblem(
-            path, f"{', '.join(own)} alone is the model's word for itself; a tier cannot stand on it: add 'agreement'"
-        )
-    if tier is not Tier.CRITICAL and "agreement" not in named:
-        raise PolicyProblem(path, "'agreement' decides whether a call may run and cannot be left out; add it")
-
-
-def _check_critical(settings: TierSettings) -> None:
-    fixed = TIER_DEFAULTS[Tier.CRITICAL]
-    for name in ("agreement", "max_retries", "unmeasured", "logprob", "audit"):
-        if getattr(settings, name) != getattr(fixed, name):
-            raise PolicyProblem(f"tiers.critical.{name}", CRITICAL_IS_FIXED)
-
-
-CRITICAL_IS_FIXED: Final = (
-    "critical calls always wait for a human, whatever was measured; only samples and signals can be set"
-)
-
-
-def _real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _whole(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

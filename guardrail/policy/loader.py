@@ -8,26 +8,19 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from guardrail.errors import PolicyError
-from guardrail.policy.defaults import CRITICAL_IS_FIXED, TIER_DEFAULTS, TierSettings
-from guardrail.policy.model import (
-    AnnotationsPart,
-    CriticalPart,
-    DefaultPart,
-    LowPart,
-    PolicyFile,
-    RulePart,
-    TierPart,
-    TiersPart,
-    TimeoutPart,
-)
+from guardrail.policy.defaults import FREE, TIER_DEFAULTS, TierSettings
+from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RulePart
 from guardrail.policy.problems import PolicyProblem, did_you_mean
 from guardrail.policy.resolution import Timeout
 from guardrail.policy.rules import Rule
+from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
+from guardrail.policy.tier_checks import CRITICAL_IS_FIXED
+from guardrail.policy.tier_model import BoundPart, LowPart, StagePart, StoppingPart, TiersPart
 from guardrail.policy.yaml_file import read_yaml
 from guardrail.types import Route, Tier
 
@@ -38,9 +31,10 @@ _EMPTY: Final = "is empty; write 'default: {tier: high}' to put every tool into 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where data came from: a name for messages, and the line of each path where there are lines."""
+    """Where data came from: a name for messages, the folder that its paths start from, and the line of each key."""
 
     name: str = "policy"
+    folder: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def error(self, path: str, text: str) -> PolicyError:
@@ -70,7 +64,7 @@ def load(path: str | os.PathLike[str], make: Callable[..., P]) -> P:
         ) from problem
     if data is None:
         raise PolicyError(f"{name}: {_EMPTY}")
-    return _build(data, Source(name=name, lines=lines), make)
+    return _build(data, Source(name=name, folder=Path(path).parent, lines=lines), make)
 
 
 def parse(data: Mapping[str, Any], make: Callable[..., P]) -> P:
@@ -95,6 +89,8 @@ def _build(data: object, source: Source, make: Callable[..., P]) -> P:
             tiers=_tiers(file.tiers) if file.tiers else {},
             stated_defaults=file.stated_defaults,
             judge_fallback=file.judge_fallback,
+            budget=_budget(file.budget, file.prices or {}),
+            risk_model=_beside(source, file.risk_model),
         )
     except PolicyProblem as problem:
         raise source.error(problem.path, problem.text) from problem
@@ -117,30 +113,76 @@ def _tiers(parts: TiersPart) -> dict[Tier, TierSettings]:
     found: dict[Tier, TierSettings] = {}
     for tier in Tier:
         part: BaseModel | None = getattr(parts, tier.value)
-        if part is None:
-            continue
-        given = part.model_dump(exclude_unset=True)
-        if "signals" in given:
-            given["signals"] = tuple(given["signals"])
-        if "unmeasured" in given:
-            given["unmeasured"] = Route(given["unmeasured"])
-        found[tier] = replace(TIER_DEFAULTS[tier], **given)
+        if part is not None:
+            given = {name: _setting(name, getattr(part, name)) for name in part.model_fields_set}
+            found[tier] = replace(TIER_DEFAULTS[tier], **_implied(given), **given)
     return found
 
 
-_PARTS: Final[Sequence[tuple[tuple[str, ...], type[BaseModel]]]] = (
-    ((), PolicyFile),
-    (("default",), DefaultPart),
-    (("tiers",), TiersPart),
-    (("tiers", "low"), LowPart),
-    (("tiers", "medium"), TierPart),
-    (("tiers", "high"), TierPart),
-    (("tiers", "critical"), CriticalPart),
-    (("tools", "#"), RulePart),
-    (("tools", "#", "annotations"), AnnotationsPart),
-    (("tools", "#", "timeout"), TimeoutPart),
-)
-"""Which keys are known where, for suggestions."""
+def _implied(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What follows from the keys that are given, for those that are not."""
+    implied: dict[str, Any] = {}
+    if "max_risk" in given:
+        implied["agreement"] = None
+    if given.get("samples") == 0:
+        implied["signals"] = FREE
+    return {name: value for name, value in implied.items() if name not in given}
+
+
+def _setting(name: str, value: Any) -> Any:
+    match name:
+        case "signals" | "waves":
+            return tuple(value)
+        case "unmeasured":
+            return Route(value)
+        case "cascade":
+            return tuple(map(_stage, value))
+        case "stopping":
+            return _stopping(value)
+        case _:
+            return value
+
+
+def _stage(part: StagePart) -> Stage:
+    return Stage(
+        samples=part.samples or 0,
+        signals=tuple(part.signals or ()),
+        execute=_conditions(part.execute or {}),
+        doubt=_conditions(part.doubt or {}),
+    )
+
+
+def _conditions(bounds: Mapping[str, BoundPart]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(signal=signal, op=Op(op), value=getattr(bound, op))
+        for signal, bound in bounds.items()
+        for op in sorted(bound.model_fields_set)
+    )
+
+
+def _stopping(part: StoppingPart) -> Stopping:
+    given: dict[str, Any] = {"rule": StoppingRule(part.rule)}
+    if part.error is not None:
+        given["error"] = part.error
+    if part.prior is not None:
+        given["prior"] = tuple(part.prior)
+    return Stopping(**given)
+
+
+def _budget(part: BudgetPart | None, prices: Mapping[str, PricePart]) -> Budget:
+    limits = {} if part is None else {name: _limits(getattr(part, name)) for name in part.model_fields_set}
+    return Budget(
+        **limits,
+        prices={name: Price(prompt=price.prompt, completion=price.completion) for name, price in prices.items()},
+    )
+
+
+def _limits(part: LimitsPart) -> Limits:
+    return Limits(tokens=part.tokens, seconds=part.seconds, money=part.money)
+
+
+def _beside(source: Source, path: str | None) -> str | None:
+    return path if path is None or source.folder is None else str(source.folder / path)
 
 
 def _complaint(error: ValidationError, data: Mapping[str, Any], source: Source) -> PolicyError:
@@ -169,13 +211,35 @@ def _place(location: Sequence[int | str], data: Any) -> tuple[int | str, ...]:
 
 def _unknown_key(location: Sequence[int | str]) -> str:
     *parent, key = location
-    shape = tuple("#" if isinstance(part, int) else part for part in parent)
-    known = next((list(model.model_fields) for where, model in _PARTS if where == shape), [])
-    if shape == ("tiers", "critical") and key in LowPart.model_fields:
+    if parent == ["tiers", "critical"] and key in LowPart.model_fields:
         return CRITICAL_IS_FIXED
-    if shape[:1] == ("tiers",) and key in LowPart.model_fields:
+    if parent[:1] == ["tiers"] and len(parent) == 2 and key == "logprob":
         return "only low-tier calls may run on log-probability alone; remove it"
+    known = _keys(parent)
     return f"unknown key{did_you_mean(str(key), known) or '; the keys here are ' + ', '.join(known)}"
+
+
+def _keys(location: Sequence[int | str]) -> list[str]:
+    """The keys that are known at a place in the file."""
+    model: type[BaseModel] = PolicyFile
+    named = False  # the next part is a name of the user's: a signal, a model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if named:
+            named = False
+            continue
+        annotation = model.model_fields[part].annotation
+        models = [each for each in _types(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
+        named = any(each is dict for each in _types(annotation))
+        model = models[-1] if models else model
+    return list(model.model_fields)
+
+
+def _types(annotation: Any) -> list[Any]:
+    """Everything that an annotation is made of."""
+    inner = [each for argument in get_args(annotation) for each in _types(argument)]
+    return [get_origin(annotation) or annotation, *inner]
 
 
 def _plain(message: str) -> str:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from guardrail import catalogue
 from guardrail.policy.conditions import NAMES
-from guardrail.policy.defaults import (
-    COMPARATORS,
-    MAX_RETRIES,
-    MAX_SAMPLES,
-    NUMBER_WITHIN,
-    is_comparator,
-)
+from guardrail.policy.defaults import COMPARATORS, NUMBER_WITHIN, is_comparator
+from guardrail.policy.part import Part, Positive, Unset
 from guardrail.policy.problems import unknown
+from guardrail.policy.tier_model import TiersPart
 from guardrail.types import DecisionType, Tier
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SHARE: Final = r"^(\d{1,3})\s*/\s*([1-9]\d{0,2})$"
 _DURATION: Final = r"^(\d+(\.\d+)?)\s*([smhd])$"
 
 
@@ -42,22 +34,6 @@ def _comparator(value: object) -> str:
     if isinstance(value, str) and is_comparator(value):
         return value
     raise ValueError(unknown("comparator", value, COMPARATORS))
-
-
-def _signal(value: object) -> str:
-    if isinstance(value, str) and catalogue.info(value) is not None:
-        return value
-    raise ValueError(unknown("signal", value, catalogue.names()))
-
-
-def _share(value: object) -> object:
-    """A number, or a fraction such as 2/3, which no decimal number is."""
-    found = re.match(_SHARE, value) if isinstance(value, str) else None
-    if found:
-        return float(Fraction(int(found[1]), int(found[2])))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a share such as 0.8 or 4/5, not {value!r}")  # noqa: TRY004  pydantic reports ValueError only
-    return value
 
 
 def _seconds(value: object) -> float:
@@ -106,16 +82,6 @@ Comparator = Annotated[
         {"anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}], "type": "string"},
     ),
 ]
-SignalName = Annotated[
-    str, BeforeValidator(_signal), WithJsonSchema({"type": "string", "examples": list(catalogue.BUILT_IN)})
-]
-Share = Annotated[
-    float,
-    BeforeValidator(_share),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string", "pattern": _SHARE}]}
-    ),
-]
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -139,90 +105,20 @@ Conditions = Annotated[
 ]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-    nullable: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_empty_values(cls, data: Any) -> Any:
-        """A key without a value is a slip: ``when:`` with its conditions lost would match every call."""
-        for key, value in data.items() if isinstance(data, dict) else ():
-            if value is None and key in cls.model_fields and key not in cls.nullable:
-                raise ValueError(f"'{key}' has no value; give it one or remove it")
-        return data
-
-
-Samples = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 2, "maximum": MAX_SAMPLES})]
-Retries = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_RETRIES})]
-Probability = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
-Nats = Annotated[float, WithJsonSchema({"type": "number", "maximum": 0})]
-Unset = SkipJsonSchema[None]
-"""Marks a key that may be left out, but not be given without a value."""
-
-
-class CriticalPart(_Part):
-    """Critical calls are always reviewed; what is measured is evidence for the human."""
-
-    samples: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SAMPLES})] | Unset = None
-    """N, how often a planning step is drawn again; 0 for not at all."""
-    signals: list[SignalName] | Unset = None
-    """What is measured and put on the record."""
-
-
-class _SampledPart(_Part):
-    samples: Samples | Unset = None
-    """N, how often a planning step is drawn again."""
-    agreement: Share | Unset = None
-    """Share of the N samples that must contain the call's meaning, such as 0.8 or 4/5."""
-    max_retries: Retries | Unset = None
-    """How often a step is planned again before a human is asked."""
-    audit: Probability | Unset = None
-    """Probability that a step is drawn for an audit."""
-    signals: list[SignalName] | Unset = None
-    """What is measured and put on the record."""
-
-
-class TierPart(_SampledPart):
-    """What a tier asks for before a call runs."""
-
-    unmeasured: Literal["review"] | Unset = None
-    """Where a call goes that could not be measured."""
-
-
-class LowPart(_SampledPart):
-    """What the low tier asks for before a call runs."""
-
-    nullable: ClassVar[frozenset[str]] = frozenset({"logprob"})
-    unmeasured: Literal["review", "execute"] | Unset = None
-    """Where a call goes that could not be measured."""
-    logprob: Nats | None = None
-    """A call runs without samples if each of its name and value tokens is so likely (nats); null: never."""
-
-
-class TiersPart(_Part):
-    """Settings that replace the defaults, tier by tier."""
-
-    low: LowPart | Unset = None
-    medium: TierPart | Unset = None
-    high: TierPart | Unset = None
-    critical: CriticalPart | Unset = None
-
-
-class DefaultPart(_Part):
+class DefaultPart(Part):
     """What applies to calls that no rule matches."""
 
     tier: TierName
 
 
-class TimeoutPart(_Part):
+class TimeoutPart(Part):
     """How long a review may wait, and how it then ends."""
 
     after: Seconds
     then: Literal["reject"] = "reject"
 
 
-class AnnotationsPart(_Part):
+class AnnotationsPart(Part):
     """Hints of the tool's server (MCP). They are claims, not facts."""
 
     readOnlyHint: bool | Unset = None  # noqa: N815  MCP's spelling
@@ -231,7 +127,7 @@ class AnnotationsPart(_Part):
     openWorldHint: bool | Unset = None  # noqa: N815  MCP's spelling
 
 
-class RulePart(_Part):
+class RulePart(Part):
     """One rule. The first that matches a call decides."""
 
     match: Names
@@ -250,7 +146,46 @@ class RulePart(_Part):
     """How arguments are compared, by name or dotted path."""
 
 
-class PolicyFile(_Part):
+class _NotEmpty(Part):
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"is empty; set one of {', '.join(type(self).model_fields)}, or remove it")
+        return self
+
+
+class LimitsPart(_NotEmpty):
+    """Most that may be spent."""
+
+    tokens: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})] | Unset = None
+    """Prompt and completion tokens together."""
+    seconds: Positive | Unset = None
+    """Wall time of requests to the model."""
+    money: Positive | Unset = None
+    """In the currency of 'prices'."""
+
+
+class BudgetPart(_NotEmpty):
+    """What measuring may cost. A call whose measurement would cost more takes its fail-closed route."""
+
+    step: LimitsPart | Unset = None
+    """For a planning step."""
+    thread: LimitsPart | Unset = None
+    """For all steps of a thread."""
+    day: LimitsPart | Unset = None
+    """For all steps since midnight UTC."""
+
+
+class PricePart(Part):
+    """Money for a million tokens."""
+
+    prompt: Annotated[float, WithJsonSchema({"type": "number", "minimum": 0})]
+    completion: Annotated[float, WithJsonSchema({"type": "number", "minimum": 0})]
+
+
+class PolicyFile(Part):
     """A guardrail policy."""
 
     nullable: ClassVar[frozenset[str]] = frozenset({"tiers", "tools"})
@@ -262,5 +197,11 @@ class PolicyFile(_Part):
     """Whether defaults that a tool's description states count as given when calls are compared."""
     judge_fallback: Literal["none", "exact"] = "none"
     """What judges free texts where the judge of language fails: nothing (the call is reviewed), or exact comparison."""
+    risk_model: Annotated[str, Field(min_length=1)] | Unset = None
+    """File of the risk model, beside this one, for tiers with 'max_risk' or a condition on 'risk'."""
+    budget: BudgetPart | Unset = None
+    """What measuring may cost, per step, thread and day; no limit if left out."""
+    prices: dict[str, PricePart] | Unset = None
+    """What models cost, by name; * is every other model. A limit on money needs it."""
     tools: list[RulePart] | None = None
     """Ordered rules."""

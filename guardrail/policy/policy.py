@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from guardrail import codec
+from guardrail.policy.budget_checks import check_budget
 from guardrail.policy.coverage import check_reachable, check_tools
-from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings, check_tiers
+from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.resolution import Resolution, Timeout
 from guardrail.policy.rule_checks import check_rule
 from guardrail.policy.rules import PredicateFailed, Rule
 from guardrail.policy.stages import Budget
+from guardrail.policy.tier_checks import check_tiers
 from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
 
 
@@ -26,7 +30,8 @@ class Policy:
     ``tiers`` replaces the defaults of the tiers it names. ``stated_defaults`` says whether a default that
     a tool's author states in words ("defaults to 10") counts as given when calls are compared.
     ``judge_fallback`` "exact" lets texts count as different where their judge fails (its weights are missing,
-    its server is down); with "none" such a step goes to its fail-closed route.
+    its server is down); with "none" such a step goes to its fail-closed route. ``budget`` limits what measuring may
+    cost. ``risk_model`` is the path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``.
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -39,7 +44,6 @@ class Policy:
     judge_fallback: Literal["none", "exact"] = "none"
     budget: Budget = field(default_factory=Budget)
     risk_model: str | None = None
-    """Path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -49,7 +53,8 @@ class Policy:
                 raise PolicyProblem(f"tiers.{tier}", unknown("tier", tier, Tier))
         if self.judge_fallback not in ("none", "exact"):
             raise PolicyProblem("judge_fallback", unknown("judge_fallback", self.judge_fallback, ("none", "exact")))
-        check_tiers(self.settings)
+        check_tiers(self.settings, self.risk_model)
+        check_budget(self.budget)
         for index, rule in enumerate(self.rules):
             check_rule(rule, f"tools[{index}]")
         check_reachable(self.rules)
@@ -98,14 +103,17 @@ class Policy:
     def version(self) -> str:
         """SHA-256, in hex, of everything the policy says, however it was written.
 
-        Functions enter by qualified name: a change inside one is not seen.
+        Functions enter by qualified name: a change inside one is not seen. The risk model enters by the content that
+        its file has when the version is first asked for.
         """
         return codec.digest(
             {
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
                 "judge_fallback": self.judge_fallback,
-                "tiers": {tier.value: codec.to_json(settings) for tier, settings in self.settings.items()},
+                "budget": codec.to_json(self.budget),
+                "risk_model": None if self.risk_model is None else _content(self.risk_model),
+                "tiers": {tier.value: codec.to_json(_ordered(settings)) for tier, settings in self.settings.items()},
                 "tools": [rule.content() for rule in self.rules],
             }
         )
@@ -191,3 +199,20 @@ class Policy:
             comparators={} if rule is None else dict(rule.arguments),
             timeout=timeout,
         )
+
+
+def _ordered(settings: TierSettings) -> TierSettings:
+    """The same settings with the conditions of each stage in one order: it means nothing."""
+    cascade = tuple(
+        replace(stage, execute=tuple(sorted(stage.execute, key=str)), doubt=tuple(sorted(stage.doubt, key=str)))
+        for stage in settings.cascade
+    )
+    return replace(settings, cascade=cascade)
+
+
+def _content(path: str) -> str:
+    """Names what is in a file; the file itself, where it cannot be read."""
+    try:
+        return "sha256 " + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return "unread " + path

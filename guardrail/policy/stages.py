@@ -40,9 +40,9 @@ class Condition:
 class Stage:
     """One stage: up to ``samples`` samples in all, the ``signals`` paid for here, and what they decide.
 
-    The call is executed where every condition of ``execute`` holds (never, where there is none), and is in
-    doubt (planned again or reviewed) where one of ``doubt`` does; otherwise the next stage follows. After the last
-    stage a call that is not executed is in doubt.
+    The call is in doubt (planned again or reviewed) where a condition of ``doubt`` holds. Where none can hold, it is
+    executed if every condition of ``execute`` holds (never, where there is none). Otherwise the next stage follows.
+    After the last stage a call that is not executed is in doubt.
     """
 
     samples: int = 0

@@ -126,7 +126,6 @@ def test_files(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:
         ("medium", "logprob: -1", "only low-tier calls may run on log-probability alone"),
         ("low", "signals: [verbalized_confidence]", "cannot stand on it"),
         ("low", "signals: [p_true, verbalized_confidence]", "cannot stand on it"),
-        ("low", "signals: [agreement, p_true]", "not measured by this version"),
         ("low", "signals: [semantic_entropy]", "'agreement' decides"),
         ("low", "agreement: 0.9", "less than the 0.9 that the low tier asks for"),
     ],

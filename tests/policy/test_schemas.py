@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from guardrail import codec
-from guardrail.policy import COMPARATORS, Policy
+from guardrail.policy import COMPARATORS, TIER_DEFAULTS, Policy
 from guardrail.policy.conditions import NAMES
 from guardrail.types import Label, LabelSource, Record
 from tests.support.records import record
@@ -16,7 +16,26 @@ from tests.support.schemas import FOLDER, published, text
 
 EXAMPLE: dict[str, Any] = {
     "default": {"tier": "high"},
-    "tiers": {"low": {"samples": 4, "agreement": "2/3", "logprob": None}, "critical": {"samples": 0}},
+    "tiers": {
+        "low": {
+            "samples": 4,
+            "agreement": "2/3",
+            "logprob": None,
+            "cascade": [{"signals": ["p_true"], "execute": {"risk": {"le": 0.05}, "logprob_sum": {"ge": -1}}}],
+        },
+        "medium": {
+            "samples": 10,
+            "max_risk": 0.1,
+            "cascade": [{"samples": 3, "execute": {"agreement": {"ge": 1}}, "doubt": {"agreement": {"lt": "1/3"}}}],
+            "waves": [3, 4],
+            "stopping": {"rule": "none"},
+        },
+        "high": {"stopping": {"rule": "bayesian", "error": 0.02, "prior": [2, 0.5]}},
+        "critical": {"samples": 0},
+    },
+    "risk_model": "risk.json",
+    "budget": {"step": {"tokens": 20000, "seconds": 30}, "thread": {"tokens": 200000}, "day": {"money": 5}},
+    "prices": {"gpt-4.1-mini": {"prompt": 0.4, "completion": 1.6}, "*": {"prompt": 1, "completion": 4}},
     "stated_defaults": False,
     "tools": [
         {"match": ["search_*", "read"], "tier": "low", "annotations": {"readOnlyHint": True}},
@@ -61,6 +80,27 @@ def test_a_policy_validates() -> None:
         {"tiers": {"high": {"logprob": -1}}},
         {"tiers": {"high": {"unmeasured": "execute"}}},
         {"tiers": {"low": {"samples": 1}}},
+        {"tiers": {"high": {"max_risk": 1}}, "risk_model": "risk.json"},
+        {"tiers": {"low": {"cascade": [{"samples": 3}]}}},
+        {"tiers": {"low": {"cascade": [{"samples": 1, "doubt": {"agreement": {"lt": 1}}}]}}},
+        {"tiers": {"low": {"cascade": [{"samples": 3, "execute": {}}]}}},
+        {"tiers": {"low": {"cascade": [{"samples": 3, "execute": {"agreement": {}}}]}}},
+        {"tiers": {"low": {"cascade": [{"samples": 3, "execute": {"agreement": {"ge": 1, "gt": 0.9}}}]}}},
+        {"tiers": {"low": {"cascade": [{"samples": 3, "execute": {"agreement": {"eq": 1}}}]}}},
+        {"tiers": {"critical": {"cascade": []}}},
+        {"tiers": {"low": {"stopping": {}}}},
+        {"tiers": {"low": {"stopping": {"rule": "bayesian", "error": 0}}}},
+        {"tiers": {"low": {"stopping": {"rule": "bayesian", "error": 0.02, "prior": [1]}}}},
+        {"tiers": {"low": {"stopping": {"rule": "bayesian", "error": 0.02, "prior": [1, 0]}}}},
+        {"tiers": {"low": {"waves": [3, 0]}}},
+        {"risk_model": ""},
+        {"budget": {}},
+        {"budget": {"step": {}}},
+        {"budget": {"step": {"tokens": 0}}},
+        {"budget": {"hour": {"tokens": 5}}},
+        {"budget": {"step": {"seconds": "1m"}}},
+        {"prices": {"mini": {"prompt": 1}}},
+        {"prices": {"mini": {"prompt": -1, "completion": 1}}},
         {"tools": [{"match": "pay"}]},
         {"tools": [{"match": "pay", "tier": "low", "when": {"amount": {"gtt": 5}}}]},
         {"tools": [{"match": "pay", "tier": "low", "when": {"amount": {}}}]},
@@ -90,9 +130,8 @@ def test_a_record_survives_json_and_meets_its_schema() -> None:
 
 
 def test_names_are_those_that_the_other_rooms_know() -> None:
+    from guardrail import catalogue
     from guardrail.clustering import COMPARATORS as KNOWN_COMPARATORS
-    from guardrail.policy import SIGNALS
-    from guardrail.signals import SIGNALS as KNOWN_SIGNALS
 
     assert set(COMPARATORS) == set(KNOWN_COMPARATORS)
-    assert set(SIGNALS) == set(KNOWN_SIGNALS)
+    assert {name for settings in TIER_DEFAULTS.values() for name in settings.signals} <= set(catalogue.BUILT_IN)
