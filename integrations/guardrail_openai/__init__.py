@@ -1,1 +1,39 @@
-"""The guard beside the OpenAI SDK: chat completions and Responses, without a framework."""
+"""The guard beside the OpenAI SDK: chat completions and Responses, without a framework.
+
+sampler = OpenAISampler(client)
+guard = Guard(policy, sampler, store)
+response = client.chat.completions.create(**request)
+verdict = guard.assess(planning_step(request, response, thread_id="42"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guardrail_openai.requests import OpenAIRequest
+    from guardrail_openai.sampler import OpenAISampler
+    from guardrail_openai.steps import planning_step, tool_specs
+
+__all__ = ["OpenAIRequest", "OpenAISampler", "planning_step", "tool_specs"]
+
+_HOMES = {
+    "OpenAIRequest": "requests",
+    "OpenAISampler": "sampler",
+    "planning_step": "steps",
+    "tool_specs": "steps",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "openai":
+            from guardrail.errors import MissingExtra
+
+            raise MissingExtra(f"guardrail_openai.{name}", "openai") from error
+        raise

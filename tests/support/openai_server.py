@@ -4,15 +4,14 @@
         model = ChatOpenAI(model="m", api_key="x", base_url=server.url)
 
 ``reply(body, index)`` gives the message of one choice (``index`` counts choices over all requests), or the
-list of messages of all choices of the request. ``call``, ``calls`` and ``say`` make messages. The key
-``finish_reason`` of a message is moved to its choice.
+list of messages of all choices of the request. ``call``, ``calls`` and ``say`` make messages. The keys
+``finish_reason`` and ``logprobs`` of a message are moved to its choice. A path that ends in ``/responses`` is
+answered as the Responses API would; every other POST is a chat completion, ``GET .../models`` a list of models.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,11 +19,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
-Body = dict[str, Any]
-Message = dict[str, Any]
-Reply = Callable[[Body, int], Message | list[Message]]
+from tests.support.openai_wire import Body, Message, as_response, chunks, ids, tokens, wrong_messages
 
-_ids = itertools.count(1)
+__all__ = [
+    "Body",
+    "Fault",
+    "Message",
+    "OpenAIServer",
+    "agent",
+    "call",
+    "calls",
+    "cut",
+    "in_turn",
+    "rate_limited",
+    "say",
+    "wrong_messages",
+]
+
+Reply = Callable[[Body, int], Message | list[Message]]
 
 
 def calls(*planned: tuple[str, dict[str, Any] | str], content: str | None = None, **extra: Any) -> Message:
@@ -34,7 +46,7 @@ def calls(*planned: tuple[str, dict[str, Any] | str], content: str | None = None
         "content": content,
         "tool_calls": [
             {
-                "id": f"call_{next(_ids)}",
+                "id": f"call_{next(ids)}",
                 "type": "function",
                 "function": {"name": name, "arguments": args if isinstance(args, str) else json.dumps(args)},
             }
@@ -96,8 +108,11 @@ class OpenAIServer:
     """The server; a context manager.
 
     ``n``: "honour", "ignore" (one choice, whatever was asked), or the largest number accepted (else 400).
-    ``usage``: "all" choices, "one" (of a single choice, whatever was sent), or "none".
+    ``usage``: "all" choices, "one" (of a single choice, whatever was sent), "each" (the prompt, too, once for every
+    choice), or "none".
     ``logprobs``: "all", "text" (none for tool calls, like several providers), or "none".
+    ``key``: the only API key that is taken. ``models``: names of the only models there are. ``sent``: headers of
+    every answer.
     ``echo``: an equal request gets the same response again, id included, as from a cache.
     ``faults``: used up one per request, before anything is answered. ``refuse`` may name a 400 for a body.
     ``delay``: seconds before every answer. A prompt always costs 50 tokens and a choice 7.
@@ -119,12 +134,15 @@ class OpenAIServer:
         reply: Reply | Message | None = None,
         *,
         n: int | Literal["honour", "ignore"] = "honour",
-        usage: Literal["all", "one", "none"] = "all",
+        usage: Literal["all", "one", "each", "none"] = "all",
         logprobs: Literal["all", "text", "none"] = "all",
         echo: bool = False,
         delay: float = 0.0,
         faults: list[Fault] | None = None,
         refuse: Callable[[Body], str | None] | None = None,
+        key: str | None = None,
+        models: list[str] | None = None,
+        sent: dict[str, str] | None = None,
     ) -> None:
         """Behave like a new server at the same address, which clients of that address are cached for."""
         with self._lock:
@@ -134,6 +152,8 @@ class OpenAIServer:
             self.n, self.usage, self.logprobs, self.echo, self.delay = n, usage, logprobs, echo, delay
             self.faults = list(faults or [])
             self.refuse = refuse
+            self.key, self.models, self.sent = key, models, dict(sent or {})
+            self.paths: list[str] = []
             self.requests: list[Body] = []
             self.headers: list[dict[str, str]] = []
             self.statuses: list[int] = []
@@ -163,14 +183,16 @@ class OpenAIServer:
         """Forget the requests seen so far; choices are counted on."""
         with self._lock:
             self.requests.clear()
+            self.paths.clear()
             self.headers.clear()
             self.statuses.clear()
             self.most_at_once = 0
 
     # the handler's side
 
-    def arrived(self, body: Body, headers: dict[str, str]) -> Fault | None:
+    def arrived(self, path: str, body: Body, headers: dict[str, str]) -> Fault | None:
         with self._lock:
+            self.paths.append(path)
             self.requests.append(body)
             self.headers.append(headers)
             self._at_once.add(threading.get_ident())
@@ -189,27 +211,41 @@ class OpenAIServer:
         """Wait, or until the server is reset or closes."""
         self._released.wait(seconds)
 
-    def refusal(self, body: Body) -> str | None:
+    def denial(self, body: Body, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Why the caller or the model is not known, with the status."""
+        given = {name.lower(): value for name, value in headers.items()}
+        shown = (given.get("authorization", "").removeprefix("Bearer "), given.get("api-key"))
+        if self.key is not None and self.key not in shown:
+            return 401, f"Incorrect API key provided: {shown[0]}."
+        if self.models is not None and body.get("model") not in self.models:
+            return 404, f"The model '{body.get('model')}' does not exist."
+        return None
+
+    def refusal(self, path: str, body: Body) -> str | None:
         """Why the request is wrong, if it is."""
         if self.refuse is not None and (message := self.refuse(body)):
             return message
         n = body.get("n") or 1
         if isinstance(self.n, int) and n > self.n:
             return f"Invalid value for 'n': {n} is greater than the maximum of {self.n}."
-        return wrong_messages(body.get("messages"))
+        return None if path.endswith("/responses") else wrong_messages(body.get("messages"))
 
-    def response(self, body: Body) -> Body:
+    def response(self, path: str, body: Body) -> Body:
         """The response to a correct request."""
+        make = self._answer if path.endswith("/responses") else self._response
         if not self.echo:
-            return self._response(body)
+            return make(body)
         key = json.dumps({k: v for k, v in body.items() if k not in ("stream", "stream_options")}, sort_keys=True)
         with self._lock:
             seen = self._echoes.get(key)
         if seen is None:
-            seen = self._response(body)
+            seen = make(body)
             with self._lock:
                 seen = self._echoes.setdefault(key, seen)
         return seen
+
+    def _answer(self, body: Body) -> Body:
+        return as_response(body, self._response(body), logprobs=self.logprobs)
 
     def _response(self, body: Body) -> Body:
         asked = 1 if self.n == "ignore" else body.get("n") or 1
@@ -221,7 +257,7 @@ class OpenAIServer:
                 messages += [_fresh(self.reply(body, first + k)) for k in range(1, asked)]
             self.choices += len(messages)
         response: Body = {
-            "id": f"chatcmpl-{next(_ids)}",
+            "id": f"chatcmpl-{next(ids)}",
             "object": "chat.completion",
             "created": 1,
             "model": body.get("model", "m"),
@@ -229,42 +265,20 @@ class OpenAIServer:
         }
         if self.usage != "none":
             paid = self.completion_tokens * (1 if self.usage == "one" else len(messages))
-            response["usage"] = {
-                "prompt_tokens": self.prompt_tokens,
-                "completion_tokens": paid,
-                "total_tokens": self.prompt_tokens + paid,
-            }
+            prompt = self.prompt_tokens * (len(messages) if self.usage == "each" else 1)
+            response["usage"] = {"prompt_tokens": prompt, "completion_tokens": paid, "total_tokens": prompt + paid}
         return response
 
     def _choice(self, body: Body, index: int, message: Message) -> Body:
         planned = message.get("tool_calls")
         finish = message.pop("finish_reason", "tool_calls" if planned else "stop")
         choice: Body = {"index": index, "message": message, "finish_reason": finish, "logprobs": None}
-        if body.get("logprobs") and (self.logprobs == "all" or (self.logprobs == "text" and not planned)):
-            choice["logprobs"] = {"content": _tokens(message, body.get("top_logprobs") or 0), "refusal": None}
+        own = message.get("logprobs")
+        if own is not None and not body.get("include"):
+            choice["logprobs"] = message.pop("logprobs")
+        elif body.get("logprobs") and (self.logprobs == "all" or (self.logprobs == "text" and not planned)):
+            choice["logprobs"] = {"content": tokens(message, body.get("top_logprobs") or 0), "refusal": None}
         return choice
-
-
-def wrong_messages(messages: Any) -> str | None:
-    """OpenAI's rule: every tool call is answered right after its message, and nothing else is."""
-    if not isinstance(messages, list) or not messages:
-        return "Invalid 'messages': empty array."
-    open_ids: set[str] = set()
-    for message in messages:
-        if message["role"] == "tool":
-            if message["tool_call_id"] not in open_ids:
-                return "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
-            open_ids.discard(message["tool_call_id"])
-            continue
-        if open_ids:
-            break
-        open_ids = {planned["id"] for planned in message.get("tool_calls") or []}
-    if open_ids:
-        return (
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            f"'tool_call_id'. The following did not have response messages: {', '.join(sorted(open_ids))}"
-        )
-    return None
 
 
 def _always(message: Message) -> Reply:
@@ -277,45 +291,8 @@ def _fresh(message: Message) -> Message:
     for planned in copy.get("tool_calls") or []:
         if not planned["id"].startswith("call_"):
             continue
-        planned["id"] = f"call_{next(_ids)}"
+        planned["id"] = f"call_{next(ids)}"
     return copy
-
-
-def _tokens(message: Message, top: int) -> list[Body]:
-    text = message.get("content") or ""
-    for planned in message.get("tool_calls") or []:
-        function = planned["function"]
-        text += f'<tool_call>{{"name": "{function["name"]}", "arguments": {function["arguments"]}}}</tool_call>'
-    return [
-        {
-            "token": token,
-            "logprob": -0.01 * (1 + len(token)),
-            "bytes": list(token.encode()),
-            "top_logprobs": [{"token": token, "logprob": -0.01 * (1 + len(token)), "bytes": None}][:top],
-        }
-        for token in re.findall(r"\w+|\s+|[^\w\s]", text)
-    ]
-
-
-def _chunks(body: Body, response: Body) -> list[Body]:
-    head = {key: response[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    chunks: list[Body] = []
-    for choice in response["choices"]:
-        message, index = choice["message"], choice["index"]
-        deltas: list[Body] = [{"role": "assistant", "content": message.get("content")}]
-        for position, planned in enumerate(message.get("tool_calls") or []):
-            arguments = planned["function"]["arguments"]
-            half = len(arguments) // 2
-            opening = {**planned, "index": position, "function": {**planned["function"], "arguments": arguments[:half]}}
-            deltas.append({"tool_calls": [opening]})
-            deltas.append({"tool_calls": [{"index": position, "function": {"arguments": arguments[half:]}}]})
-        for position, delta in enumerate(deltas):
-            logprobs = choice["logprobs"] if position == 0 else None
-            chunks.append({"choices": [{"index": index, "delta": delta, "finish_reason": None, "logprobs": logprobs}]})
-        chunks.append({"choices": [{"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}]})
-    if (body.get("stream_options") or {}).get("include_usage") and "usage" in response:
-        chunks.append({"choices": [], "usage": response["usage"]})
-    return [{**head, **chunk} for chunk in chunks]
 
 
 def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
@@ -326,11 +303,21 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             try:
-                self._answer(body, server.arrived(body, dict(self.headers.items())))
+                self._answer(body, server.arrived(self.path, body, dict(self.headers.items())))
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
             finally:
                 server.left()
+
+        def do_GET(self) -> None:
+            if (
+                denied := server.denial({"model": (server.models or ["m"])[0]}, dict(self.headers.items()))
+            ) is not None:
+                self._send(denied[0], {"error": {"message": denied[1], "type": "invalid_request_error"}})
+                return
+            names = server.models if server.models is not None else ["m"]
+            data = [{"id": name, "object": "model", "created": 1, "owned_by": "tests"} for name in names]
+            self._send(200, {"object": "list", "data": data})
 
         def _answer(self, body: Body, fault: Fault | None) -> None:
             if fault is not None:
@@ -342,12 +329,15 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                     self._send(fault.status or 200, error if fault.body is None else fault.body, fault.headers)
                     return
             server.wait(server.delay)
-            if (message := server.refusal(body)) is not None:
+            if (denied := server.denial(body, dict(self.headers.items()))) is not None:
+                self._send(denied[0], {"error": {"message": denied[1], "type": "invalid_request_error"}})
+                return
+            if (message := server.refusal(path := self.path.partition("?")[0], body)) is not None:
                 self._send(400, {"error": {"message": message, "type": "invalid_request_error"}})
                 return
-            response = server.response(body)
+            response = server.response(path, body)
             if body.get("stream"):
-                lines = [json.dumps(chunk) for chunk in _chunks(body, response)] + ["[DONE]"]
+                lines = [json.dumps(chunk) for chunk in chunks(body, response)] + ["[DONE]"]
                 self._send(200, "".join(f"data: {line}\n\n" for line in lines).encode(), stream=True)
             else:
                 self._send(200, response)
@@ -362,7 +352,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-length", str(len(raw)))
             # no keep-alive: event loops that end with a test leave no open connection behind
             self.send_header("connection", "close")
-            for name, value in (headers or {}).items():
+            for name, value in {**server.sent, **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(raw)
