@@ -6,14 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrail_langgraph.asker import ChatModelAsker
     from guardrail_langgraph.callback import GuardrailCallbackHandler
     from guardrail_langgraph.judge import ChatModelEntailment
     from guardrail_langgraph.node import GuardrailNode
     from guardrail_langgraph.sampler import ChatModelSampler
 
-__all__ = ["ChatModelEntailment", "ChatModelSampler", "GuardrailCallbackHandler", "GuardrailNode"]
+__all__ = ["ChatModelAsker", "ChatModelEntailment", "ChatModelSampler", "GuardrailCallbackHandler", "GuardrailNode"]
 
 _HOMES = {
+    "ChatModelAsker": "asker",
     "ChatModelEntailment": "judge",
     "ChatModelSampler": "sampler",
     "GuardrailCallbackHandler": "callback",

@@ -28,9 +28,10 @@ _GRACE_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request: for ``choices`` answers, sent after ``wait`` seconds."""
+    """One request: for ``choices`` answers, sent after ``wait`` seconds, to ``model`` where it is not the caller's."""
 
     messages: Sequence[BaseMessage]
+    model: BaseChatModel | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     choices: int = 1
     wait: float = 0.0
@@ -83,7 +84,7 @@ class ChatCaller:
             time.sleep(call.wait)
         last, started = _LastResult(), time.perf_counter()
         try:
-            result = self.model.generate(**call.arguments(last))
+            result = (call.model or self.model).generate(**call.arguments(last))
             return answer_from_result(last.result or result, time.perf_counter() - started)
         except GraphBubbleUp:
             raise
@@ -97,7 +98,7 @@ class ChatCaller:
             last, started = _LastResult(), time.perf_counter()
             try:
                 async with asyncio.timeout(self._timeout):
-                    result = await self.model.agenerate(**call.arguments(last))
+                    result = await (call.model or self.model).agenerate(**call.arguments(last))
                 return answer_from_result(last.result or result, time.perf_counter() - started)
             except GraphBubbleUp:
                 raise

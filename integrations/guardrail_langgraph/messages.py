@@ -161,7 +161,7 @@ def _response_id(message: BaseMessage) -> str | None:
 
 def _tokens(metadata: Mapping[str, Any]) -> tuple[Token, ...] | None:
     logprobs = metadata.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
     if not isinstance(content, list) or not content:
         return None
     tokens: list[Token] = []

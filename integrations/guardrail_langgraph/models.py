@@ -21,6 +21,13 @@ _TIMEOUTS = ("request_timeout", "timeout", "default_request_timeout")
 _NOT_REPLAYED = frozenset({"n", "stream", "stream_options", "stream_usage", *_SEEDS})
 _NESTED = ("model_kwargs", "extra_body", "options", "generation_config", "generation_kwargs")
 _NEARLY_GREEDY_TOP_P = 0.01
+_MOST_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict")
+_LEAST_OF_RESPONSES_API = 16
+# A question has its own length, and is answered in words
+_NOT_ASKED_WITH = frozenset(
+    {*_MOST_TOKENS, "logprobs", "top_logprobs", "tools", "tool_choice", "functions", "function_call", "stop"}
+    | {"response_format", "parallel_tool_calls"}
+)
 
 
 def innermost(model: Runnable[Any, Any]) -> BaseChatModel:
@@ -69,13 +76,39 @@ def own_copy(model: Runnable[Any, Any], *, temperature: float | None, timeout: f
         if isinstance(value := getattr(inner, name, None), Mapping) and name in fields
     }
     update |= {"cache": False, "disable_streaming": True, "tags": [*(inner.tags or []), *_TAGS]}
-    copy = inner.model_copy(update={**update, **_clients(inner, timeout)})
-    for kind in type(copy).__mro__:
-        for name, value in vars(kind).items():
-            if isinstance(value, cached_property):
-                # made from the settings of the user's object
-                copy.__dict__.pop(name, None)
-    return copy
+    return _fresh(inner, {**update, **_clients(inner, timeout)})
+
+
+def asking_copy(
+    model: Runnable[Any, Any], *, temperature: float | None, max_tokens: int, top: int, timeout: float
+) -> BaseChatModel:
+    """An own copy for questions: no tools or forms of answer, at most ``max_tokens``, and ``top`` log-probabilities.
+
+    What the model has no field for is left out.
+    """
+    own = own_copy(model, temperature=temperature, timeout=timeout)
+    fields = type(own).model_fields
+    least = _LEAST_OF_RESPONSES_API if getattr(own, "use_responses_api", None) else 1
+    update: dict[str, Any] = {name: None for name in ("stop", "stop_sequences") if name in fields}
+    update |= {name: max(max_tokens, least) for name in _MOST_TOKENS if name in fields}
+    if takes_logprobs(own):
+        update |= {"logprobs": True if top else None, "top_logprobs": top or None}
+    update |= {name: questionable(value) for name in _NESTED if isinstance(value := getattr(own, name, None), Mapping)}
+    return _fresh(own, update)
+
+
+def takes_logprobs(model: Runnable[Any, Any]) -> bool:
+    """Whether a model can be told to report the likeliest tokens."""
+    return {"logprobs", "top_logprobs"} <= type(innermost(model)).model_fields.keys()
+
+
+def questionable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that would shape the answer to a question."""
+    return {
+        name: questionable(value) if name in _NESTED and isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if name not in _NOT_ASKED_WITH
+    }
 
 
 def replayable(settings: Mapping[str, Any], temperature: float | None) -> dict[str, Any]:
@@ -99,6 +132,16 @@ def greedy_setting(settings: Mapping[str, Any], temperature: float | None) -> st
         return "temperature=0"
     nested = (value for name in _NESTED if isinstance(value := settings.get(name), Mapping))
     return next((found for value in nested if (found := greedy_setting(value, temperature))), None)
+
+
+def _fresh(model: BaseChatModel, update: Mapping[str, Any]) -> BaseChatModel:
+    """A copy with these fields, that makes anew what the given one made of its own."""
+    copy = model.model_copy(update=dict(update))
+    for kind in type(copy).__mro__:
+        for name, value in vars(kind).items():
+            if isinstance(value, cached_property):
+                copy.__dict__.pop(name, None)
+    return copy
 
 
 def _clients(model: BaseChatModel, timeout: float) -> dict[str, Any]:

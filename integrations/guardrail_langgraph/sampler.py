@@ -11,7 +11,8 @@ from langchain_core.runnables import Runnable
 
 from guardrail.errors import ConfigError, SamplingError
 from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect
-from guardrail.types import PlanningStep, SampleBatch
+from guardrail.types import PlanningStep, Question, ReplyBatch, SampleBatch
+from guardrail_langgraph.asker import ChatModelAsker
 from guardrail_langgraph.calls import Call, ChatCaller
 from guardrail_langgraph.models import greedy_setting, model_name, own_copy, replayable
 from guardrail_langgraph.requests import PlanningRequest
@@ -20,7 +21,8 @@ _Rounds = Generator[tuple[Ask, ...], Sequence[Answer | Failure], SampleBatch]
 
 
 class ChatModelSampler:
-    """Draws a planning step again from a chat model; implements ``Sampler`` and ``AsyncSampler``.
+    """Draws a planning step again from a chat model, and asks it about its calls; implements ``Sampler``,
+    ``AsyncSampler``, ``Asker`` and ``AsyncAsker``.
 
     ``step.request`` must be a ``PlanningRequest``: it is sent again as it was, but for temperature, seed,
     cache and streaming. One request asks for all samples (``n``) where the model has that setting; what an
@@ -62,6 +64,7 @@ class ChatModelSampler:
         takes_n = "n" in type(own).model_fields if use_n is None else use_n
         self._limit = Limit(None if takes_n else 1)
         self._caller = ChatCaller(own, timeout=timeout, concurrency=concurrency)
+        self._asker = ChatModelAsker(model, concurrency=concurrency, timeout=timeout, retries=retries)
         self._timeout = timeout
         self._retries = retries
 
@@ -92,6 +95,14 @@ class ChatModelSampler:
                 outcomes = await self._caller.asend([_at(call, ask) for ask in asks])
         except StopIteration as end:
             return _finish(end.value, started)
+
+    def ask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch:
+        """A reply to each question about the step's calls; see ``ChatModelAsker``."""
+        return self._asker.ask(step, questions)
+
+    async def aask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch:
+        """The same, asynchronously."""
+        return await self._asker.aask(step, questions)
 
     def _begin(self, step: PlanningStep, n: int) -> tuple[Call, _Rounds]:
         if n < 1:

@@ -101,3 +101,9 @@ def test_of_a_malformed_list_nothing_is_taken(wrong: Any) -> None:
 
 def test_what_is_impossible_is_no_alternative() -> None:
     assert top_of([token(), token(logprob=-float("inf"))]) == [(("A", -0.1),)]
+
+
+def test_a_plain_list_of_tokens_is_read_too() -> None:
+    sample = sample_from_message(AIMessage("A", response_metadata={"logprobs": [token(top_logprobs=[token()])]}))
+    assert sample.tokens is not None
+    assert [(one.text, one.top) for one in sample.tokens] == [("A", (("A", -0.1),))]
