@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,7 @@ from guardrail.errors import PolicyError
 from guardrail.policy import TIER_DEFAULTS, Policy, Rule, TierSettings, Timeout
 from guardrail.types import DecisionType, Route, Tier, ToolCall, ToolSpec
 
-
-def complaint(tmp_path: Path, text: str | bytes) -> str:
-    path = tmp_path / "policy.yaml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(PolicyError) as caught:
-        Policy.load(path)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    return message.removeprefix(str(path))
+Complaint = Callable[[str | bytes], str]
 
 
 def rule(**more: Any) -> str:
@@ -109,11 +102,10 @@ def rule(**more: Any) -> str:
         (b"#" * 1_000_001, ["has more than 1000000 bytes"]),
     ],
 )
-def test_files(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:
-    message = complaint(tmp_path, text)
+def test_files(complaint: Complaint, text: str | bytes, parts: list[str]) -> None:
+    message = complaint(text)
     for part in parts:
         assert part in message
-    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -130,8 +122,8 @@ def test_files(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:
         ("low", "agreement: 0.9", "less than the 0.9 that the low tier asks for"),
     ],
 )
-def test_a_policy_cannot_loosen_what_must_hold(tmp_path: Path, tier: str, setting: str, says: str) -> None:
-    assert says in complaint(tmp_path, f"tiers: {{{tier}: {{{setting}}}}}")
+def test_a_policy_cannot_loosen_what_must_hold(complaint: Complaint, tier: str, setting: str, says: str) -> None:
+    assert says in complaint(f"tiers: {{{tier}: {{{setting}}}}}")
 
 
 def settings(tier: Tier, **changes: Any) -> Policy:
