@@ -40,14 +40,13 @@ class _Object:
 
 @dataclass(frozen=True, kw_only=True)
 class _Argument:
-    """One argument: the numbers of the calls by the key of what they give it, those that leave it out apart."""
+    """One argument: the numbers of the calls by the key of what they give it."""
 
     path: str
     place: Field
     tool: str
     values: dict[str, Value]
     givers: dict[str, list[int]]
-    absent: list[int]
     objects: Mapping[int, _Object] = field(repr=False)
     compared: bool = True
 
@@ -69,7 +68,7 @@ class _Argument:
         return open_pairs_at(self.values[a], self.values[b], self.place, self.tool, beside)
 
     def groups(self, same: Same) -> Iterator[list[int]]:
-        """Numbers of calls that give the same; every one is in one group."""
+        """Numbers of calls that give the same; every one that gives the argument is in one group."""
 
         def equal(a: str, b: str) -> bool:
             pair = (a, b) if (a, b) in self.hinges else (b, a)
@@ -77,8 +76,6 @@ class _Argument:
 
         for keys in complete_linkage(self.keys, equal):
             yield [number for key in keys for number in self.givers[key]]
-        if self.absent:
-            yield self.absent
 
 
 class ArgumentTable:
@@ -154,7 +151,6 @@ def _argument(path: str, name: str, objects: Mapping[int, _Object], tool: str, *
         tool=tool,
         values=values,
         givers=givers,
-        absent=[number for number, one in objects.items() if name not in one.read.values],
         objects=objects,
         compared=compared,
     )

@@ -36,10 +36,10 @@ class CallMeaning:
     def arguments(self) -> Mapping[str, tuple[tuple[int, ...], ...]]:
         """The samples that call the planned tool, grouped argument by argument by what they give it.
 
-        Each argument's dotted path ("address.street") to groups of sample numbers; a sample that leaves it out is in
-        the group of those that do. Samples without a counterpart of the planned call are in none. Where the calls
-        have no arguments, "" stands for them. Texts count as equal only if they were judged:
-        ``Comparison.argument_pairs`` says which are needed.
+        Each argument's dotted path ("address.street") to groups of sample numbers. A sample that leaves an argument
+        out is in no group of it, unless a default says what it gives; samples without a counterpart of the planned call
+        are in none at all. Where no call has arguments, "" stands for them. Texts count as equal only if they
+        were judged: ``Comparison.argument_pairs`` says which are needed. Worked out when first read.
         """
         return {} if self.table is None else self.table.groups(self.same)
 

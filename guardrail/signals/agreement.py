@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from guardrail.catalogue import BUILT_IN
 from guardrail.signals.evidence import Evidence
+from guardrail.signals.over_samples import over_samples
+from guardrail.signals.special import beta_quantile
 from guardrail.types import Signal
 
 
@@ -15,22 +17,40 @@ class Agreement:
     """Agreeing samples as a share of those asked for; an invalid sample does not agree.
 
     Missing where none was valid, and where drawing stopped early: then the bounds are what the samples
-    not drawn leave.
+    not drawn leave. They hold whatever else is drawn: whether a sample agrees depends on that sample alone.
     """
 
     info = BUILT_IN["agreement"]
 
     def measure(self, evidence: Evidence) -> Signal:
-        """The share, and its bounds."""
-        name, unit = self.info.name, self.info.unit
-        asked, drawn = evidence.asked, len(evidence.samples)
+        """The share, its bounds, and the credible interval of how often the model plans this call."""
+        asked, agreeing, disagreeing = evidence.asked, evidence.agreeing, evidence.disagreeing
         if asked <= 0:
-            return Signal(name=name, unit=unit, missing="no samples were asked for")
+            return over_samples(self.info, evidence, missing="no samples were asked for")
+        missing = None
         if evidence.valid <= 0:
-            return Signal(name=name, unit=unit, missing=f"none of the {drawn} samples drawn is valid")
-        least, most = evidence.agreeing / asked, (asked - evidence.disagreeing) / asked
-        bounds = (least, most) if least < most else None
-        if drawn < asked:
-            missing = f"{drawn} of {asked} samples were drawn: between {least:.2f} and {most:.2f}"
-            return Signal(name=name, unit=unit, missing=missing, bounds=bounds)
-        return Signal(name=name, value=least, unit=unit, bounds=bounds)
+            missing = f"none of the {len(evidence.samples)} samples drawn is valid"
+        elif agreeing + disagreeing < evidence.valid:
+            missing = "the samples could not be compared"
+        return over_samples(
+            self.info,
+            evidence,
+            agreeing / asked,
+            missing=missing,
+            bounds=(agreeing / asked, (asked - disagreeing) / asked),
+            credible=None if missing else credible_share(agreeing, agreeing + disagreeing),
+        )
+
+
+def credible_share(successes: int, trials: int, mass: float = 0.95) -> tuple[float, float]:
+    """The equal-tailed credible interval of a probability under Jeffreys' prior, Beta(1/2, 1/2).
+
+    Its posterior is Beta(successes + 1/2, failures + 1/2). When drawing stopped does not matter to it.
+
+    Raises:
+        ValueError: there are more successes than trials, or a number is negative.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} of {trials} is no share")
+    a, b, tail = successes + 0.5, trials - successes + 0.5, (1 - mass) / 2
+    return beta_quantile(tail, a, b), beta_quantile(1 - tail, a, b)

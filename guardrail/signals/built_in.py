@@ -8,8 +8,13 @@ from typing import Final
 
 from guardrail import catalogue
 from guardrail.signals.agreement import Agreement
+from guardrail.signals.argument import ArgumentEntropy
+from guardrail.signals.bayesian import BayesianSemanticEntropy
+from guardrail.signals.chao_shen import ChaoShenSemanticEntropy
 from guardrail.signals.evidence import Evidence
+from guardrail.signals.kernel import KernelEntropy
 from guardrail.signals.lexical import LexicalEntropy
+from guardrail.signals.majority import MajorityMargin, MajorityShare
 from guardrail.signals.p_true import PTrue
 from guardrail.signals.protocol import Measure
 from guardrail.signals.semantic import SemanticEntropy, WeightedSemanticEntropy
@@ -24,10 +29,16 @@ _ALL: Final[tuple[Measure, ...]] = (
     VerbalizedTopK(),
     PTrue(),
     Agreement(),
+    MajorityShare(),
+    MajorityMargin(),
     SemanticEntropy(),
     SemanticEntropy(normalized=True),
     WeightedSemanticEntropy(),
+    BayesianSemanticEntropy(),
+    ChaoShenSemanticEntropy(),
     LexicalEntropy(),
+    ArgumentEntropy(),
+    KernelEntropy(),
 )
 
 

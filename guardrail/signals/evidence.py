@@ -16,7 +16,8 @@ class Evidence:
 
     ``clusters`` group the samples by what they mean for this call. ``agrees`` says of each sample whether it
     contains the call's meaning; None where that is not known (it is not valid). ``arguments`` groups,
-    argument by argument (dotted path), those valid samples that call the tool by what they give it: indices of samples.
+    argument by argument (dotted path), those valid samples that call the tool by what they give it: indices of
+    samples; one that leaves the argument out is in no group of it.
     ``asked`` is N. ``replies`` has the answers to the questions of each signal, in their order.
     """
 

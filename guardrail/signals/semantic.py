@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from guardrail.catalogue import BUILT_IN
 from guardrail.signals.entropy import discrete_entropy, entropy_bounds, weighted_entropy
 from guardrail.signals.evidence import Evidence
+from guardrail.signals.over_samples import compared, over_samples
 from guardrail.types import Signal
 
 
@@ -15,7 +16,8 @@ class SemanticEntropy:
     """Discrete semantic entropy over the valid samples, at least two; ``normalized`` by ln N or in nats.
 
     Where fewer samples were drawn than asked for it is missing, with the bounds that the rest leaves: a
-    spread over the first few is not the spread over all N, and would pass for it.
+    spread over the first few is not the spread over all N, and would pass for it. The bounds are exact, as long as
+    samples that share a meaning still do when others have been drawn.
     """
 
     def __init__(self, *, normalized: bool = False) -> None:
@@ -24,44 +26,39 @@ class SemanticEntropy:
 
     def measure(self, evidence: Evidence) -> Signal:
         """The entropy, and its bounds where a sample is missing or not valid."""
-        name, unit = self.info.name, self.info.unit
         missing = evidence.no_spread()
-        if missing:
-            return Signal(name=name, unit=unit, missing=missing)
         counts = [len(members) for members in evidence.members]
         bounds = None
-        if evidence.open > 0:
+        if compared(evidence) and evidence.asked > 1:
             least, most = entropy_bounds(counts, evidence.open)
-            bounds = (least * self._scale(evidence.asked), most * self._scale(evidence.asked))
-        curtailed = evidence.curtailed()
-        if curtailed and bounds:
-            missing = f"{curtailed}: between {bounds[0]:.2f} and {bounds[1]:.2f}"
-            return Signal(name=name, unit=unit, missing=missing, bounds=bounds)
-        value = discrete_entropy(counts) * self._scale(evidence.valid)
-        return Signal(name=name, value=value, unit=unit, bounds=bounds)
+            bounds = least * self._scale(evidence.asked), most * self._scale(evidence.asked)
+        value = None if missing else discrete_entropy(counts) * self._scale(evidence.valid)
+        return over_samples(self.info, evidence, value, missing=missing, bounds=bounds)
 
     def _scale(self, n: int) -> float:
         return 1 / math.log(n) if self._normalized else 1.0
 
 
 class WeightedSemanticEntropy:
-    """Semantic entropy with each distinct generation weighted by its length-normalised likelihood."""
+    """Semantic entropy with each distinct generation weighted by its length-normalised likelihood.
+
+    It has no bounds: nobody knows how likely the model will find what it has not drawn.
+    """
 
     info = BUILT_IN["semantic_entropy_weighted"]
 
     def measure(self, evidence: Evidence) -> Signal:
         """The entropy in nats; missing where one valid sample has no log-probabilities."""
-        name, unit = self.info.name, self.info.unit
         missing = evidence.no_spread() or evidence.curtailed()
         if missing:
-            return Signal(name=name, unit=unit, missing=missing)
+            return over_samples(self.info, evidence, missing=missing)
         clusters = [list(_mean_logprobs(evidence, members)) for members in evidence.members]
         without = sum(mean is None for cluster in clusters for _, mean in cluster)
         if without:
             missing = f"{without} of the {evidence.valid} valid samples have no log-probabilities"
-            return Signal(name=name, unit=unit, missing=missing)
+            return over_samples(self.info, evidence, missing=missing)
         known = [[(text, mean) for text, mean in cluster if mean is not None] for cluster in clusters]
-        return Signal(name=name, value=weighted_entropy(known), unit=unit)
+        return over_samples(self.info, evidence, weighted_entropy(known))
 
 
 def _mean_logprobs(evidence: Evidence, members: Sequence[int]) -> Iterator[tuple[tuple[str, ...], float | None]]:
