@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from guardrail import catalogue
@@ -147,6 +146,9 @@ ALL_AGREE = Condition(signal="agreement", op=Op.GE, value=1.0)
         {"cascade": (Stage(samples=True, execute=(ALL_AGREE,)),)},
         {"cascade": (Stage(samples=-1, doubt=(Condition(signal="logprob_min", op=Op.LT, value=-5),)),)},
         {"cascade": (Stage(),)},
+        {"cascade": (Stage(samples=3, execute=(ALL_AGREE, replace(ALL_AGREE, signal="agreemnt"))),)},
+        {"cascade": (Stage(samples=3, signals=("agreemnt",), execute=(ALL_AGREE,)),)},
+        {"signals": ("agreement", "agreemnt")},
         {"agreement": None},
         {"agreement": None, "max_risk": 0.1},
         {"max_risk": float("nan")},
@@ -200,25 +202,39 @@ def test_a_budget_in_the_file() -> None:
     assert not Policy.parse({"prices": {"*": {"prompt": 1, "completion": 1}}}).budget.any
 
 
-_SIGNALS = [name for name, info in catalogue.BUILT_IN.items() if not math.isinf(info.high - info.low)] + ["risk"]
-_CONDITIONS = st.lists(
-    st.builds(
-        Condition,
-        signal=st.sampled_from(_SIGNALS),
-        op=st.sampled_from(Op),
-        value=st.sampled_from([0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0]),
-    ),
-    max_size=2,
-    unique_by=lambda condition: condition.signal,
-).map(tuple)
-_STAGES = st.lists(
-    st.builds(Stage, samples=st.sampled_from([0, 2, 3, 5]), execute=_CONDITIONS, doubt=_CONDITIONS), max_size=2
+_SAFE = {Safer.HIGH: ["ge", "gt"], Safer.LOW: ["le", "lt"]}
+_SIGNALS = ["agreement", "agreement", "risk", "risk", "p_true", "semantic_entropy_normalized", "majority_share"]
+_VALUES = st.sampled_from([0.02, 0.1, 0.6, 0.8, 0.98, 1.0])
+
+
+def _conditions(*, safe: bool) -> st.SearchStrategy[tuple[Condition, ...]]:
+    """Mostly those of the right direction: of any other, few cascades are accepted."""
+
+    def bounded(name: str) -> st.SearchStrategy[Condition]:
+        info = catalogue.info(name)
+        assert info is not None
+        right = [Op(op) for op in _SAFE[info.safer if safe else next(each for each in Safer if each is not info.safer)]]
+        ops = st.sampled_from(right * 8 + list(Op))
+        return st.builds(Condition, signal=st.just(name), op=ops, value=_VALUES)
+
+    one = st.sampled_from(_SIGNALS).flatmap(bounded)
+    return st.lists(one, max_size=2, unique_by=lambda condition: condition.signal).map(tuple)
+
+
+_STAGE = st.builds(
+    Stage,
+    samples=st.sampled_from([0, 2, 3, 5, 8]),
+    execute=_conditions(safe=True),
+    doubt=st.just(()) | _conditions(safe=False),
+)
+_CASCADES = st.lists(_STAGE, min_size=1, max_size=2, unique_by=lambda one: one.samples).map(
+    lambda stages: sorted(stages, key=lambda one: one.samples)
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=400)
 @given(
-    cascade=_STAGES,
+    cascade=_CASCADES,
     tier=st.sampled_from([Tier.LOW, Tier.MEDIUM, Tier.HIGH]),
     max_risk=st.none() | st.sampled_from([0.05, 0.2]),
     agreement=st.booleans(),
@@ -227,11 +243,13 @@ def test_whatever_is_accepted_asks_for_enough(
     cascade: list[Stage], tier: Tier, max_risk: float | None, agreement: bool
 ) -> None:
     share = TIER_DEFAULTS[tier].agreement if agreement else None
-    given_settings = replace(TIER_DEFAULTS[tier], cascade=tuple(cascade), max_risk=max_risk, agreement=share)
+    asked = replace(TIER_DEFAULTS[tier], samples=8, cascade=tuple(cascade), max_risk=max_risk, agreement=share)
+    risky = max_risk is not None or any("risk" in stage.named for stage in cascade)
     try:
-        policy = Policy(tiers={tier: given_settings}, risk_model="risk.json", default=tier)
+        policy = Policy(tiers={tier: asked}, risk_model="risk.json" if risky else None, default=tier)
     except PolicyError:
         return
+    event("accepted" + (" and executes" if any(stage.execute for stage in cascade) else ""))
     stages = policy.resolve(ToolCall(name="pay", arguments={}), None).stages
     assert all(earlier.samples < later.samples for earlier, later in itertools.pairwise(stages[:-1]) if earlier.samples)
     for stage in stages:
