@@ -177,6 +177,40 @@ def test_an_unreachable_endpoint_is_tried_again_and_named() -> None:
     assert "cannot be reached" in unreachable.summary
 
 
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "tokens"),
+    [
+        (HTTPError(429), 0),
+        (HTTPError(400), 0),
+        (HTTPError(500), 0),
+        (HTTPError(408), None),
+        (HTTPError(504), None),
+        (TypeError("unexpected keyword 'n'"), 0),
+        (ConnectionRefusedError(), 0),
+        (_caused(type("APIConnectionError", (Exception,), {})(), type("ConnectError", (Exception,), {})()), 0),
+        (type("APIConnectionError", (Exception,), {})(), None),
+        (TimeoutError(), None),
+        (ValueError(), None),
+    ],
+    ids=repr,
+)
+def test_a_failed_request_costs_nothing_only_where_the_model_was_not_asked(
+    error: Exception, tokens: int | None
+) -> None:
+    assert Failure.of(error).usage == Usage(requests=1, prompt_tokens=tokens, completion_tokens=tokens)
+
+
+def test_one_request_that_reports_no_tokens_leaves_the_bill_unknown() -> None:
+    silent = Answer(samples=answer(1).samples, usage=Usage(requests=1, seconds=1.0))
+    batch, _ = run(3, lambda ask: answer(2) if ask.choices == 3 else silent)
+    assert batch.usage == Usage(requests=2, seconds=1.0)
+
+
 def test_an_answer_has_samples() -> None:
     with pytest.raises(ValueError, match="without choices"):
         Answer(samples=(), usage=Usage())
