@@ -44,10 +44,10 @@ def read_rows(path: Path, tools: Tools) -> Iterator[Row]:
         ConfigError: the file cannot be read, or a row is not one; the message names its line.
     """
     found = False
-    for line, data in _data(path):
+    for line, data in json_values(path):
         where = f"{path}, line {line}"
         try:
-            yield _row(data, where, line, tools)
+            yield row_of(data, where, line, tools)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -78,7 +78,7 @@ def read_tools(path: Path) -> Tools:
     """
     always: list[ToolSpec] = []
     by_id: dict[str, tuple[ToolSpec, ...]] = {}
-    for line, data in _data(path):
+    for line, data in json_values(path):
         try:
             if isinstance(data, dict) and "tools" in data:
                 specs = tuple(_tool(tool) for tool in data["tools"])
@@ -96,7 +96,7 @@ def read_tools(path: Path) -> Tools:
     return Tools(always=tuple(always), by_id=by_id or None)
 
 
-def _data(path: Path) -> Iterator[tuple[int, Any]]:
+def json_values(path: Path) -> Iterator[tuple[int, Any]]:
     """Every JSON value of a file and its line: a list's items, one value over many lines, or one a line."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -119,7 +119,12 @@ def _lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
                 raise ConfigError(f"{path}, line {number}: no JSON ({error})") from error
 
 
-def _row(data: Any, where: str, line: int, tools: Tools) -> Row:
+def row_of(data: Any, where: str, line: int, tools: Tools) -> Row:
+    """The row that a JSON value describes.
+
+    Raises:
+        ConfigError, KeyError, TypeError, ValueError, AttributeError: it describes none.
+    """
     if isinstance(data, dict) and isinstance(data.get("record"), dict):
         data = data["record"]
     if isinstance(data, dict) and {"verdict", "planned", "samples"} <= data.keys():

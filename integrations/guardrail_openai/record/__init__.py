@@ -1,0 +1,1 @@
+"""``guardrail record``: a proxy that saves an agent's own planning steps, with samples, as cases."""
