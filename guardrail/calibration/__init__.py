@@ -1,1 +1,66 @@
-"""Measures of how well signals tell right calls from wrong ones, and the risk model that combines them."""
+"""Measures of how well signals tell right calls from wrong ones, and the risk model that combines them.
+
+A saved ``RiskModel`` takes the standard library alone; measuring and fitting take the extra ``calibration``, whose
+packages are loaded on first use.
+"""
+
+from guardrail.calibration.bootstrap import Interval, Resamples, Scores
+from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
+from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk
+from guardrail.calibration.metrics import (
+    Bin,
+    Point,
+    accepted,
+    aurc,
+    auroc,
+    brier,
+    ece,
+    ece_debiased,
+    ece_null,
+    excess_aurc,
+    log_loss,
+    reliability,
+    risk_coverage,
+    roc,
+)
+from guardrail.calibration.risk_model import Input, Pattern, RiskModel
+from guardrail.calibration.rows import Row, row_of, worst
+from guardrail.calibration.scales import Doubt, Scale
+
+__all__ = [
+    "Bin",
+    "Calibrated",
+    "Difference",
+    "Doubt",
+    "Evaluation",
+    "Fitted",
+    "Held",
+    "Input",
+    "Interval",
+    "Measured",
+    "Pattern",
+    "Point",
+    "Resamples",
+    "RiskModel",
+    "Row",
+    "Scale",
+    "Scores",
+    "Setting",
+    "accepted",
+    "aurc",
+    "auroc",
+    "brier",
+    "cross_fit",
+    "ece",
+    "ece_debiased",
+    "ece_null",
+    "evaluate",
+    "excess_aurc",
+    "fit_risk",
+    "log_loss",
+    "reliability",
+    "risk_coverage",
+    "roc",
+    "row_of",
+    "worst",
+]
