@@ -1,4 +1,4 @@
-"""From counted samples to a route: pure rules, monotone in the samples.
+"""Counting samples for and against a planned call, and how many to draw at a time.
 
 With N samples asked for and k of them needed, a call executes once k valid samples contain its meaning,
 and may not execute once more than N - k valid ones do not. Neither can be undone by later samples, and an
@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from guardrail.policy import Resolution
-from guardrail.types import Reason, Route, Tier
+from functools import cache
+from itertools import combinations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +33,6 @@ class Tally:
         """Too many valid samples do not contain it, whatever the rest says."""
         return self.disagreeing > self.asked - self.needed
 
-    @property
-    def decided(self) -> bool:
-        """Whether further samples cannot change the route."""
-        return self.agreed or self.refuted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ruling:
-    """A route and the reason for it."""
-
-    route: Route
-    reason: Reason
-
 
 def tally(agrees: Sequence[bool | None], *, asked: int, needed: int) -> Tally:
     """Count what the valid samples say; None marks an invalid one."""
@@ -58,35 +44,26 @@ def tally(agrees: Sequence[bool | None], *, asked: int, needed: int) -> Tally:
     )
 
 
-def rule(resolution: Resolution, counted: Tally, *, attempt: int, failure: Reason | None = None) -> Ruling:
-    """The route of one sampled call.
+@cache
+def cuts(n: int, needed: int) -> tuple[int, ...]:
+    """After how many of n samples to look whether the rest can matter: at most twice before they are all there.
 
-    ``attempt`` counts earlier tries of the step; ``failure`` says why a measurement is missing, if known.
+    Chosen to save the most samples in expectation where every share of agreeing samples is equally likely
+    beforehand; then every count of them among the first m is, too. Among equal savings fewer looks, and later ones.
+    Without a number that is ``needed`` (0) halfway.
     """
-    if resolution.tier is Tier.CRITICAL:
-        return Ruling(route=Route.REVIEW, reason=Reason.CRITICAL)
-    if failure is not Reason.ENTAILMENT_FAILED:
-        if counted.agreed:
-            return Ruling(route=Route.EXECUTE, reason=Reason.AGREED)
-        if counted.refuted:
-            return replan_or_review(resolution, attempt, Reason.DISAGREED)
-    if resolution.unmeasured is Route.EXECUTE:
-        return Ruling(route=Route.EXECUTE, reason=Reason.FAIL_OPEN_BY_POLICY)
-    return Ruling(route=Route.REVIEW, reason=failure or Reason.INVALID_SAMPLES)
+    if not 0 < needed <= n:
+        return ((n + 1) // 2,) if n > 1 else ()
+    decided = [
+        sum(agreeing >= needed or m - agreeing > n - needed for agreeing in range(m + 1)) / (m + 1) for m in range(n)
+    ]
 
+    def saved(looks: tuple[int, ...]) -> float:
+        before, total = 0.0, 0.0
+        for m in looks:
+            total += (n - m) * (decided[m] - before)
+            before = decided[m]
+        return total
 
-def replan_or_review(resolution: Resolution, attempt: int, reason: Reason) -> Ruling:
-    """Plan again while the step's retries last, then ask a human."""
-    if resolution.tier is not Tier.CRITICAL and attempt < resolution.max_retries:
-        return Ruling(route=Route.RETRY, reason=reason)
-    retried = attempt > 0 and resolution.tier is not Tier.CRITICAL
-    return Ruling(route=Route.REVIEW, reason=Reason.RETRIES_SPENT if retried else reason)
-
-
-def waves(n: int, needed: int) -> tuple[int, ...]:
-    """How many samples to draw at a time: first as many as could decide, then the rest.
-
-    Where all N are needed to execute, three samples can refute, so the first wave is three.
-    """
-    first = needed if needed < n else min(3, n)
-    return (first, n - first) if 0 < first < n else (n,)
+    looks = [looks for most in range(3) for looks in combinations(range(1, n), most)]
+    return max(looks, key=lambda chosen: (round(saved(chosen), 9), -len(chosen), chosen))

@@ -1,31 +1,37 @@
-"""One planning step from samples to verdicts, as a generator that does no I/O.
+"""One planning step from its plan to verdicts, as a generator that does no I/O.
 
-The generator asks (``Draw``, ``Judge``) and is sent the answer, or the failure, by whoever drives it.
+The generator asks (``Draw``, ``Judge``, ``Inquire``) and is sent the answer, or the failure, by whoever drives it.
+
+Every call goes through the stages of its tier in order. A stage pays for what it names: questions first, then samples
+up to its number, then the pairs of texts that its conditions need. Where they are true the call is executed, where a
+doubt is true it is not, and otherwise the next stage follows; see ``guardrail.engine.stages``. What only the record
+wants compared is compared last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from guardrail.clustering import Answers, CallMeaning, Comparison, TextPair, compare
-from guardrail.engine.decide import Ruling, Tally, replan_or_review, rule, tally, waves
-from guardrail.engine.words import explain
-from guardrail.errors import MeasurementError
-from guardrail.policy import Policy, Resolution
-from guardrail.sampling import inspect, provenance
-from guardrail.signals import Evidence, Registry
+from guardrail.clustering import Answers, TextPair
+from guardrail.engine.calls import Call, calls_of, concluded_last, ruled
+from guardrail.engine.evidence import COMPARED, Gathered, Tools
+from guardrail.engine.fingerprint import depends_on
+from guardrail.engine.stages import Outcome
+from guardrail.engine.verdicts import step_verdict
+from guardrail.errors import AskingError, BudgetSpent, MeasurementError
+from guardrail.policy import Policy
+from guardrail.signals import Registry
 from guardrail.types import (
+    Need,
     PlanningStep,
+    Question,
     Reason,
-    Route,
+    Reply,
+    ReplyBatch,
     Sample,
     SampleBatch,
     StepVerdict,
-    Tier,
-    ToolCall,
-    Usage,
-    Verdict,
 )
 
 
@@ -44,168 +50,231 @@ class Judge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assessment:
-    """The verdict on a step and the samples behind it."""
+class Inquire:
+    """Asks the model about its calls; answered with a ``ReplyBatch`` or a ``MeasurementError``."""
 
-    verdict: StepVerdict
-    samples: tuple[Sample, ...]
-
-
-Answer = SampleBatch | Sequence[bool] | MeasurementError
-Flow = Generator[Draw | Judge, Answer, Assessment]
+    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What the policy asks about one planned call, and what is clear without samples."""
+class Assessment:
+    """The verdict on a step, the samples behind it, and what the scores depend on."""
 
-    call: ToolCall
-    resolution: Resolution
-    early: Ruling | None
-
-
-class _Evidence:
-    """What has been measured so far."""
-
-    def __init__(self, asked: int) -> None:
-        self.asked = asked
-        self.samples: tuple[Sample, ...] = ()
-        self.same: dict[TextPair, bool] = {}
-        self.pairs = 0
-        self.known_pairs = 0
-        self.meanings: tuple[CallMeaning, ...] = ()
-        self.extra: dict[str, int] = {}
-        self.usage = Usage()
-        self.failure: Reason | None = None
-        self.curtailed = False
-        self.fell_back = False
-        self.detail = ""
+    verdict: StepVerdict
+    samples: tuple[Sample, ...]
+    depends: dict[str, str]
 
 
-def assess(step: PlanningStep, policy: Policy, *, draw_audit: float, curtail: bool, entailment: str) -> Flow:
+Request = Draw | Judge | Inquire
+Answer = SampleBatch | Sequence[bool] | ReplyBatch | MeasurementError
+Flow = Generator[Request, Answer, Assessment]
+Part = Generator[Request, Answer, None]
+
+
+def assess(
+    step: PlanningStep,
+    policy: Policy,
+    *,
+    draw_audit: float,
+    curtail: bool = True,
+    entailment: str = "exact",
+    tools: Tools | None = None,
+    judging_is_free: bool = False,
+) -> Flow:
     """Decide on every call of a planning step.
 
     ``draw_audit`` is a uniform random number in [0, 1), drawn before anything is sampled: the step is
-    audited, and then takes all its samples, where it lies below the policy's audit probability.
+    audited, and then takes all its samples, where it lies below the policy's audit probability. Where
+    ``judging_is_free`` texts are compared at every look, and otherwise at most twice for one number of samples.
     """
-    plans = [_plan(step, call, index, policy) for index, call in enumerate(step.planned.calls)]
-    audit = max((plan.resolution.audit for plan in plans), default=0.0)
+    tools = tools or Tools(registry=Registry())
+    calls = calls_of(step, policy, early=curtail)
+    audit = max((call.resolution.audit for call in calls), default=0.0)
     audited = draw_audit < audit
-    sampled = [plan for plan in plans if _wants_samples(plan, audited=audited)]
-    evidence = _Evidence(max((plan.resolution.samples for plan in sampled), default=0))
-    if evidence.asked:
-        yield from _gather(step, policy, plans, evidence, curtail=curtail and not audited)
-    verdicts = [_verdict(step, plan, index, evidence) for index, plan in enumerate(plans)]
-    return Assessment(
-        verdict=StepVerdict(
-            record_id="",
-            step_id=step.id,
-            route=_step_route(verdicts),
-            verdicts=_with_siblings(verdicts),
-            asked=evidence.asked,
-            drawn=len(evidence.samples),
-            invalid=sum(not sample.valid for sample in evidence.samples),
-            curtailed=evidence.curtailed,
-            audited=audited,
-            audit_probability=audit,
-            extra=evidence.extra,
-            entailment=f"exact, in place of {entailment}" if evidence.fell_back else entailment,
-            pairs=evidence.pairs,
-            known_pairs=evidence.known_pairs,
-            usage=evidence.usage,
-        ),
-        samples=evidence.samples,
-    )
+    gathered = Gathered(step, tools, comparators=_comparators(calls), stated_defaults=policy.stated_defaults)
+    measured = [call for call in calls if call.ruling is None]
+    if audited:
+        for call in measured:
+            call.early = False
+    yield from _Measuring(measured, gathered, policy, audited=audited, judging_is_free=judging_is_free).run()
+    for call in measured:
+        if call.ruling is None:
+            call.ruling = concluded_last(call, gathered)
+    verdict = step_verdict(calls, gathered, audited=audited, audit=audit, entailment=entailment)
+    return Assessment(verdict=verdict, samples=gathered.samples, depends=depends_on(calls, tools, curtail=curtail))
 
 
-def _plan(step: PlanningStep, call: ToolCall, index: int, policy: Policy) -> _Plan:
-    tool = step.tool(call.name)
-    resolution = policy.resolve(call, tool)
-    early: Ruling | None = None
-    if not step.planned.valid:
-        early = Ruling(route=Route.REVIEW, reason=Reason.UNPARSABLE_CALL)
-    elif tool is None:
-        early = replan_or_review(resolution, step.attempt, Reason.UNKNOWN_TOOL)
-    elif step.request is None:
-        early = Ruling(route=Route.REVIEW, reason=Reason.REQUEST_UNKNOWN)
-    elif resolution.logprob is not None and resolution.tier is not Tier.CRITICAL:
-        (likely,) = Registry().measure(("logprob_min",), Evidence(planned=step.planned, index=index))
-        if likely.value is not None and likely.value >= resolution.logprob:
-            early = Ruling(route=Route.EXECUTE, reason=Reason.LIKELY)
-    return _Plan(call=call, resolution=resolution, early=early)
+class _Measuring:
+    """Gathers the evidence on the calls of a step until every one is decided, or nothing more is to be had."""
 
+    def __init__(
+        self, calls: Sequence[Call], gathered: Gathered, policy: Policy, *, audited: bool, judging_is_free: bool
+    ) -> None:
+        self._calls = calls
+        self._gathered = gathered
+        self._policy = policy
+        self._audited = audited
+        self._judging_is_free = judging_is_free
 
-def _wants_samples(plan: _Plan, *, audited: bool) -> bool:
-    if plan.early is None:
-        return True
-    return audited and plan.early.reason is Reason.LIKELY
+    def run(self) -> Part:
+        yield from self._advance()
+        taking = self._calls if self._audited else self._open()
+        self._gathered.asked = max((call.most(self._gathered.tools, whole=self._audited) for call in taking), default=0)
+        while target := self._target():
+            yield from self._draw(target)
+            yield from self._advance()
+        if self._audited:
+            yield from self._inquire((call, name) for call in self._calls for name in call.all_paid)
+        yield from self._judge(self._of_record())
 
+    def _open(self) -> list[Call]:
+        return [call for call in self._calls if call.open]
 
-def _gather(
-    step: PlanningStep, policy: Policy, plans: Sequence[_Plan], evidence: _Evidence, *, curtail: bool
-) -> Generator[Draw | Judge, Answer, None]:
-    asked = evidence.asked
-    needed = max(plan.resolution.needed_of(asked) for plan in plans if plan.resolution.samples)
-    comparators = _comparators(plans)
-    source = provenance(step.planned)
-    seen = () if source is None else (source,)
-    sizes = waves(asked, needed) if curtail else (asked,)
-    comparison: Comparison | None = None
-    for wave, size in enumerate(sizes, start=1):
-        drawn = yield Draw(n=size)
-        if not isinstance(drawn, SampleBatch):
-            evidence.failure, evidence.detail = Reason.SAMPLING_FAILED, _detail(drawn)
-            continue
-        evidence.usage += drawn.usage
-        evidence.samples = inspect((*evidence.samples, *drawn.samples[:size]), seen)
-        comparison = compare(
-            step.planned.calls,
-            evidence.samples,
-            step.tools,
-            comparators=comparators,
-            stated_defaults=policy.stated_defaults,
+    def _advance(self) -> Part:
+        """Take every call as far through its stages as the evidence reaches, and pay for what that takes."""
+        moved = True
+        while moved:
+            moved = False
+            yield from self._inquire((call, name) for call in self._open() for name in call.paid_in(call.stage))
+            yield from self._compare()
+            for call in [call for call in self._open() if not call.last]:
+                look = call.look(self._gathered)
+                if look.outcome in (Outcome.EXECUTE, Outcome.DOUBT):
+                    call.ruling = ruled(call, look, self._gathered)
+                elif look.outcome is Outcome.NEXT or call.complete(self._gathered):
+                    call.at += 1
+                    moved = True
+
+    def _target(self) -> int:
+        """How many samples there should be in all next; 0 where no more are wanted.
+
+        Every call that waits needs at least as many as it looks at next, so the most of them is never too many.
+        """
+        gathered = self._gathered
+        if gathered.closed:
+            return 0
+        if self._audited:
+            return gathered.asked if gathered.requested < gathered.asked else 0
+        waiting = (
+            call.next_look(gathered)
+            for call in self._open()
+            if not call.complete(gathered) and not (call.last and call.settled(gathered))
         )
-        # two rounds a step: the first tells who agrees with the plan, and the second all the rest
-        second = wave == len(sizes) > 1
-        yield from _ask(comparison.open_pairs(evidence.same) if second else comparison.against_plan, policy, evidence)
-        _conclude(comparison, evidence)
-        if curtail and len(evidence.samples) < asked and _all_decided(plans, evidence):
-            evidence.curtailed = True
-            break
-    if comparison is None or evidence.failure is Reason.ENTAILMENT_FAILED:
-        return
-    if (yield from _ask(comparison.open_pairs(evidence.same), policy, evidence)):
-        _conclude(comparison, evidence)
+        return max(waiting, default=0)
 
+    def _draw(self, target: int) -> Part:
+        gathered = self._gathered
+        size = target - gathered.requested
+        answer = yield Draw(n=size)
+        gathered.requested = target
+        if isinstance(answer, SampleBatch) and all(isinstance(sample, Sample) for sample in answer.samples):
+            gathered.add(answer, size)
+            return
+        spent = isinstance(answer, BudgetSpent)
+        gathered.fail(Reason.BUDGET_SPENT if spent else Reason.SAMPLING_FAILED, answer)
+        gathered.closed = gathered.closed or spent
 
-def _ask(pairs: Iterable[TextPair], policy: Policy, evidence: _Evidence) -> Generator[Draw | Judge, Answer, bool]:
-    """Has those pairs judged that are not judged yet; whether there were any.
+    def _compare(self) -> Part:
+        """Have judged what the conditions need at this number of samples.
 
-    Where the judge fails, the policy may let the texts count as different.
-    """
-    asked = tuple(pair for pair in pairs if pair not in evidence.same)
-    if not asked:
-        return False
-    answer = yield Judge(pairs=asked)
-    judged = _judged(asked, answer)
-    if not judged and policy.judge_fallback == "exact":
-        evidence.fell_back = True
-        judged = dict.fromkeys(asked, False)
-    evidence.same.update(judged)
-    evidence.pairs += len(asked)
-    evidence.known_pairs += answer.known if isinstance(answer, Answers) else 0
-    if not judged:
-        evidence.failure, evidence.detail = Reason.ENTAILMENT_FAILED, _detail(answer)
-    return True
+        Two rounds settle N samples: the first tells who agrees with the plan, the second all the rest. At a look
+        after which there is another, structure has to do.
+        """
+        gathered = self._gathered
+        if gathered.requested < gathered.asked:
+            yield from self._judge(wanted for call in self._open() for wanted in self._at_this_look(call))
+        elif gathered.samples:
+            wanted = {*self._of_record(), *(each for call in self._open() for each in call.deciding(gathered))}
+            if wanted and not gathered.pairs:
+                yield from self._judge([(Need.AGREEMENT, gathered.asked)])
+            yield from self._judge(wanted)
 
+    def _at_this_look(self, call: Call) -> Iterable[tuple[Need, int]]:
+        """What a call needs compared before all N samples are there."""
+        gathered = self._gathered
+        ends = call.complete(gathered)
+        looks_again = not ends and call.last and call.next_look(gathered) < gathered.asked
+        if not gathered.samples or not (ends or call.early) or (looks_again and not self._judging_is_free):
+            return ()
+        return call.deciding(gathered)
 
-def _conclude(comparison: Comparison, evidence: _Evidence) -> None:
-    meaning = comparison.resolve(evidence.same)
-    evidence.meanings, evidence.extra = meaning.calls, dict(meaning.extra)
+    def _of_record(self) -> list[tuple[Need, int]]:
+        """What the signals on the record need compared, for the calls that have come to pay for them."""
+        gathered = self._gathered
+        reached = [
+            call.all_paid if self._audited else call.reached for call in self._calls if self._audited or call.open
+        ]
+        needs = gathered.tools.needs(sorted({name for names in reached for name in names}))
+        return [(need, gathered.requested) for need in COMPARED if need in needs]
 
+    def _judge(self, wanted: Iterable[tuple[Need, int]]) -> Part:
+        """Have those pairs judged that are not judged yet.
 
-def _detail(answer: object) -> str:
-    return str(answer) if isinstance(answer, MeasurementError) else "the answer has the wrong form"
+        Where the judge fails, the policy may let the texts count as different.
+        """
+        gathered = self._gathered
+        if gathered.unjudged is not None or not gathered.samples:
+            return
+        asked = tuple(dict.fromkeys(pair for need, n in wanted for pair in gathered.open_pairs(need, n)))
+        if not asked:
+            return
+        answer = yield Judge(pairs=asked)
+        judged = _judged(asked, answer)
+        if not judged and self._policy.judge_fallback == "exact":
+            gathered.fell_back = True
+            judged = dict.fromkeys(asked, False)
+        gathered.same.update(judged)
+        gathered.pairs += len(asked)
+        gathered.known_pairs += answer.known if isinstance(answer, Answers) else 0
+        if not judged:
+            gathered.unjudged = _detail(answer)
+            gathered.closed = True
+
+    def _inquire(self, wanted: Iterable[tuple[Call, str]]) -> Part:
+        """Ask what is not asked yet. What comes back unusable leaves its signal missing, and says why."""
+        gathered = self._gathered
+        asking = [(key, self._questions(*key)) for key in dict.fromkeys((call.index, name) for call, name in wanted)]
+        asking = [(key, questions) for key, questions in asking if questions is not None]
+        questions = tuple(question for _, each in asking for question in each or ())
+        answer: Answer = ReplyBatch(replies=())
+        if questions and not gathered.tools.asks:
+            answer = AskingError("the guard has no asker")
+        elif questions and gathered.failure is Reason.BUDGET_SPENT:
+            answer = BudgetSpent(gathered.detail)
+        elif questions:
+            answer = yield Inquire(questions=questions)
+            gathered.questions += 0 if isinstance(answer, BudgetSpent) else len(questions)
+        self._take(asking, questions, answer)
+
+    def _questions(self, index: int, name: str) -> tuple[Question, ...] | None:
+        """What a signal asks about a call; None where it asks nothing, or nothing more."""
+        gathered, key = self._gathered, (index, name)
+        if not gathered.tools.asking(name) or key in gathered.replies or key in gathered.unasked:
+            return None
+        try:
+            return gathered.tools.registry.questions(name, gathered.step, index)
+        except Exception as error:  # noqa: BLE001 - a signal of somebody else may raise anything
+            gathered.unasked[key] = f"its question could not be put: {type(error).__name__}"
+            return None
+
+    def _take(
+        self,
+        asking: Sequence[tuple[tuple[int, str], tuple[Question, ...] | None]],
+        questions: Sequence[Question],
+        answer: object,
+    ) -> None:
+        gathered = self._gathered
+        replies = _replies(questions, answer)
+        if isinstance(answer, ReplyBatch):
+            gathered.usage += answer.usage
+        elif isinstance(answer, BudgetSpent):
+            gathered.fail(Reason.BUDGET_SPENT, answer)
+            gathered.closed = True
+        for key, each in asking:
+            if replies is None:
+                gathered.unasked[key] = f"the model could not be asked ({_detail(answer)})"
+            else:
+                gathered.replies[key], replies = replies[: len(each or ())], replies[len(each or ()) :]
 
 
 def _judged(pairs: tuple[TextPair, ...], answer: object) -> dict[TextPair, bool]:
@@ -215,81 +284,22 @@ def _judged(pairs: tuple[TextPair, ...], answer: object) -> dict[TextPair, bool]
     return {pair: same is True for pair, same in zip(pairs, answer, strict=True)}
 
 
-def _comparators(plans: Sequence[_Plan]) -> dict[str, dict[str, str]]:
+def _replies(questions: Sequence[Question], answer: object) -> tuple[Reply, ...] | None:
+    """One reply a question, or None where they did not come."""
+    if not isinstance(answer, ReplyBatch) or len(answer.replies) != len(questions):
+        return None
+    return answer.replies if all(isinstance(reply, Reply) for reply in answer.replies) else None
+
+
+def _detail(answer: object) -> str:
+    return str(answer) if isinstance(answer, MeasurementError) else "the answer has the wrong form"
+
+
+def _comparators(calls: Sequence[Call]) -> dict[str, dict[str, str]]:
     """Comparators by tool. Where two calls of a tool met rules that differ, only what both say holds."""
     found: dict[str, dict[str, str]] = {}
-    for plan in plans:
-        named = dict(plan.resolution.comparators)
-        known = found.setdefault(plan.call.name, named)
-        found[plan.call.name] = {path: name for path, name in known.items() if named.get(path) == name}
+    for call in calls:
+        named = dict(call.resolution.comparators)
+        known = found.setdefault(call.call.name, named)
+        found[call.call.name] = {path: name for path, name in known.items() if named.get(path) == name}
     return found
-
-
-def _all_decided(plans: Sequence[_Plan], evidence: _Evidence) -> bool:
-    return evidence.failure is None and all(
-        plan.early is not None or (plan.resolution.tier is not Tier.CRITICAL and _tally(plan, index, evidence).decided)
-        for index, plan in enumerate(plans)
-    )
-
-
-def _tally(plan: _Plan, index: int, evidence: _Evidence) -> Tally:
-    agrees = evidence.meanings[index].agrees if evidence.meanings else ()
-    return tally(
-        agrees, asked=evidence.asked, needed=plan.resolution.needed_of(evidence.asked) if evidence.asked else 0
-    )
-
-
-def _verdict(step: PlanningStep, plan: _Plan, index: int, evidence: _Evidence) -> Verdict:
-    resolution, counted = plan.resolution, _tally(plan, index, evidence)
-    ruling = plan.early or rule(resolution, counted, attempt=step.attempt, failure=evidence.failure)
-    clusters = evidence.meanings[index].clusters if evidence.meanings else ()
-    signals = Registry().measure(
-        resolution.signals,
-        Evidence(
-            planned=step.planned,
-            index=index,
-            tool=step.tool(plan.call.name),
-            samples=evidence.samples,
-            clusters=clusters,
-            agrees=evidence.meanings[index].agrees if evidence.meanings else (),
-            asked=counted.asked,
-        ),
-    )
-    return Verdict(
-        call=plan.call,
-        tier=resolution.tier,
-        route=ruling.route,
-        reason=ruling.reason,
-        why=explain(ruling, resolution, counted, step, evidence.detail),
-        rule=resolution.rule,
-        decisions=resolution.decisions,
-        asked=counted.asked,
-        needed=counted.needed,
-        agreeing=counted.agreeing,
-        disagreeing=counted.disagreeing,
-        threshold=resolution.logprob if ruling.reason is Reason.LIKELY else resolution.agreement,
-        clusters=clusters,
-        signals=signals,
-    )
-
-
-def _step_route(verdicts: Sequence[Verdict]) -> Route:
-    routes = {verdict.route for verdict in verdicts}
-    return next((route for route in (Route.RETRY, Route.REVIEW) if route in routes), Route.EXECUTE)
-
-
-def _with_siblings(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """A step is planned again as a whole: where one call is, none runs."""
-    if not any(verdict.route is Route.RETRY for verdict in verdicts):
-        return tuple(verdicts)
-    return tuple(
-        verdict
-        if verdict.route is Route.RETRY
-        else replace(
-            verdict,
-            route=Route.RETRY,
-            reason=Reason.SIBLING_RETRIED,
-            why="Not run because another call of the same step is planned again. " + verdict.why,
-        )
-        for verdict in verdicts
-    )

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, shared
+from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, SharedEntailment, shared
 from guardrail.codec import digest
-from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Judge, assess
-from guardrail.errors import EntailmentError, GuardrailError, MeasurementError, NotFound, SamplingError
+from guardrail.engine.evidence import Risk
+from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
+from guardrail.engine.paying import Purse
+from guardrail.engine.setup import tools_for
+from guardrail.errors import (
+    AskingError,
+    BudgetSpent,
+    EntailmentError,
+    GuardrailError,
+    MeasurementError,
+    NotFound,
+    SamplingError,
+)
 from guardrail.policy import Policy
 from guardrail.review import Queue, call_digest, review_id
-from guardrail.sampling import AsyncSampler, Sampler
+from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler
+from guardrail.signals import Measure
 from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, StepVerdict, Verdict
 from guardrail.version import __version__
 
@@ -25,9 +37,15 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 E = TypeVar("E", Entailment, AsyncEntailment)
+Q = TypeVar("Q")
+_FAILURES: Final[dict[type[Request], type[MeasurementError]]] = {
+    Draw: SamplingError,
+    Judge: EntailmentError,
+    Inquire: AskingError,
+}
 
 
-class _Base(Generic[S, E]):
+class _Base(Generic[S, E, Q]):
     """Decides on planning steps.
 
     Args:
@@ -36,12 +54,20 @@ class _Base(Generic[S, E]):
         store: keeps records and reviews; ``guardrail.open_store``.
         entailment: judges free texts that differ; by default they are different. Its answers are kept, and
             steps in flight share its batches (``SharedEntailment``), over all guards that are given it.
-        curtail: stop drawing when the rest cannot change a route.
+        curtail: stop drawing as the tier says, by default when the rest cannot change a route; False draws all N.
+        risk_model: P(wrong) for tiers that rest on a risk; by default the one whose file the policy names.
+        signals: signals of the caller's own, which take the place of those of the same name.
+        asker: asks the model about its calls, for signals that need it; by default the sampler, if it can.
         draw: uniform random numbers in [0, 1) for audits.
         now: the clock of records.
         decisions: what reviewers may answer where this guard runs, at most.
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
+
+    Raises:
+        ConfigError: a tier rests on something that cannot be measured, or on the model's own word alone.
     """
+
+    _way_of_asking = ""
 
     def __init__(
         self,
@@ -51,6 +77,9 @@ class _Base(Generic[S, E]):
         *,
         entailment: E | None = None,
         curtail: bool = True,
+        risk_model: Risk | None = None,
+        signals: Iterable[Measure] = (),
+        asker: Q | None = None,
         draw: Callable[[], float] | None = None,
         now: Callable[[], datetime] | None = None,
         decisions: frozenset[DecisionType] = frozenset(DecisionType),
@@ -61,7 +90,11 @@ class _Base(Generic[S, E]):
         self.queue = Queue(store)
         self._sampler = sampler
         self._entailment: E = shared(entailment or ExactEntailment())
+        self._judging_is_free = isinstance(_backend(self._entailment), ExactEntailment)
         self._curtail = curtail
+        self._asker: Any = sampler if asker is None else asker
+        asks = callable(getattr(self._asker, self._way_of_asking, None))
+        self._tools = tools_for(policy, signals=signals, risk_model=risk_model, asks=asks)
         self._draw = draw or random.SystemRandom().random
         self._now = now or (lambda: datetime.now(UTC))
         self._decisions = decisions
@@ -76,8 +109,17 @@ class _Base(Generic[S, E]):
 
     def _flow(self, step: PlanningStep) -> Flow:
         return assess(
-            step, self.policy, draw_audit=self._draw(), curtail=self._curtail, entailment=self._entailment.name
+            step,
+            self.policy,
+            draw_audit=self._draw(),
+            curtail=self._curtail,
+            entailment=self._entailment.name,
+            tools=self._tools,
+            judging_is_free=self._judging_is_free,
         )
+
+    def _purse(self, step: PlanningStep) -> Purse:
+        return Purse(self.store, self.policy, step, self._now)
 
     def _keep(self, step: PlanningStep, assessment: Assessment, seconds: float) -> StepVerdict:
         """Write the record, then the pending reviews, before anyone is asked anything."""
@@ -101,7 +143,8 @@ class _Base(Generic[S, E]):
             samples=assessment.samples,
             verdict=verdict,
             tools=tuple(tool for tool in step.tools if any(tool.name == call.name for call in step.planned.calls)),
-            fingerprint=self._fingerprint(step, verdict),
+            conversation=step.conversation,
+            fingerprint=self._fingerprint(step, assessment),
         )
         if not self.store.add_record(record):
             verdict = self.store.record(record.id).verdict
@@ -141,51 +184,70 @@ class _Base(Generic[S, E]):
                     )
                 )
 
-    def _fingerprint(self, step: PlanningStep, verdict: StepVerdict) -> dict[str, str]:
+    def _fingerprint(self, step: PlanningStep, assessment: Assessment) -> dict[str, str]:
         return {
             "model": step.model,
-            "samples": str(verdict.asked),
             "entailment": self._entailment.name,
             "policy": self.policy.version,
             "tools": digest([tool.parameters for tool in step.tools], [tool.name for tool in step.tools]),
             "guardrail": __version__,
+            **assessment.depends,
         }
 
 
-class Guard(_Base[Sampler, Entailment]):
+class Guard(_Base[Sampler, Entailment, Asker]):
     __doc__ = _Base.__doc__
+    _way_of_asking = "ask"
 
     def assess(self, step: PlanningStep) -> StepVerdict:
         """The verdict on a step, measured once: asked again, the one on record is returned.
 
         Raises:
-            StoreError: the verdict could not be kept; nothing may run on it.
+            StoreError: the verdict, or what it cost, could not be kept; nothing may run on it.
         """
         if (known := self._known(step)) is not None:
             self.open_reviews(step, known, at=self._now().isoformat())
             return known
         started = time.perf_counter()
-        flow = self._flow(step)
+        flow, purse = self._flow(step), self._purse(step)
         try:
             request = next(flow)
             while True:
-                request = flow.send(self._answer(step, request))
+                request = flow.send(self._paid(step, request, purse))
         except StopIteration as done:
             return self._keep(step, done.value, time.perf_counter() - started)
 
-    def _answer(self, step: PlanningStep, request: Draw | Judge) -> Answer:
+    def _paid(self, step: PlanningStep, request: Request, purse: Purse) -> Answer:
+        if isinstance(request, Judge) or not purse.limited:
+            return self._answer(step, request)
         try:
-            if isinstance(request, Draw):
-                return self._sampler.sample(step, request.n)
-            return self._entailment.equivalent(request.pairs)
+            purse.check()
+        except BudgetSpent as spent:
+            return spent
+        answer = self._answer(step, request)
+        purse.pay(answer)
+        return answer
+
+    def _answer(self, step: PlanningStep, request: Request) -> Answer:
+        try:
+            match request:
+                case Draw():
+                    return self._sampler.sample(step, request.n)
+                case Judge():
+                    return self._entailment.equivalent(request.pairs)
+                case Inquire():
+                    replies: Answer = self._asker.ask(step, request.questions)
+                    return replies
         except self._passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, the measurement did not happen
             return _failure(request, error)
 
 
-class AsyncGuard(_Base[AsyncSampler, AsyncEntailment]):
+class AsyncGuard(_Base[AsyncSampler, AsyncEntailment, AsyncAsker]):
     """``Guard`` for asynchronous programs; the store's short writes happen in a thread."""
+
+    _way_of_asking = "aask"
 
     async def assess(self, step: PlanningStep) -> StepVerdict:
         """As ``Guard.assess``."""
@@ -195,19 +257,37 @@ class AsyncGuard(_Base[AsyncSampler, AsyncEntailment]):
             await asyncio.to_thread(self.open_reviews, step, known, at=self._now().isoformat())
             return known
         started = time.perf_counter()
-        flow = self._flow(step)
+        flow, purse = self._flow(step), self._purse(step)
         try:
             request = next(flow)
             while True:
-                request = flow.send(await self._answer(step, request))
+                request = flow.send(await self._paid(step, request, purse))
         except StopIteration as done:
             return await asyncio.to_thread(self._keep, step, done.value, time.perf_counter() - started)
 
-    async def _answer(self, step: PlanningStep, request: Draw | Judge) -> Answer:
+    async def _paid(self, step: PlanningStep, request: Request, purse: Purse) -> Answer:
+        import asyncio
+
+        if isinstance(request, Judge) or not purse.limited:
+            return await self._answer(step, request)
         try:
-            if isinstance(request, Draw):
-                return await self._sampler.asample(step, request.n)
-            return await self._entailment.aequivalent(request.pairs)
+            await asyncio.to_thread(purse.check)
+        except BudgetSpent as spent:
+            return spent
+        answer = await self._answer(step, request)
+        await asyncio.to_thread(purse.pay, answer)
+        return answer
+
+    async def _answer(self, step: PlanningStep, request: Request) -> Answer:
+        try:
+            match request:
+                case Draw():
+                    return await self._sampler.asample(step, request.n)
+                case Judge():
+                    return await self._entailment.aequivalent(request.pairs)
+                case Inquire():
+                    replies: Answer = await self._asker.aask(step, request.questions)
+                    return replies
         except self._passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, the measurement did not happen
@@ -220,11 +300,15 @@ def record_id(step: PlanningStep, policy: Policy) -> str:
     return digest(step.thread_id, step.namespace, step.id, step.attempt, step.request_digest, policy.version, calls)
 
 
-def _failure(request: Draw | Judge, error: Exception) -> MeasurementError:
+def _backend(entailment: object) -> object:
+    return entailment.backend if isinstance(entailment, SharedEntailment) else entailment
+
+
+def _failure(request: Request, error: Exception) -> MeasurementError:
     if isinstance(error, MeasurementError):
         return error
-    kind = SamplingError if isinstance(request, Draw) else EntailmentError
     # the words of others may hold secrets: they stay in the cause
-    failure = kind(str(error) if isinstance(error, GuardrailError) else f"{type(error).__name__} in the backend")
+    said = str(error) if isinstance(error, GuardrailError) else f"{type(error).__name__} in the backend"
+    failure = _FAILURES[type(request)](said)
     failure.__cause__ = error
     return failure

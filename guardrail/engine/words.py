@@ -2,45 +2,100 @@
 
 from __future__ import annotations
 
-from guardrail.engine.decide import Ruling, Tally
-from guardrail.policy import Resolution
-from guardrail.types import PlanningStep, Reason, Route
+from typing import Final
 
-_LONGEST_DETAIL = 500
-_THEN = {
+from guardrail import catalogue
+from guardrail.engine.calls import Call, Ruling
+from guardrail.engine.decide import Tally
+from guardrail.engine.evidence import Gathered
+from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading
+from guardrail.policy import Op
+from guardrail.types import Reason, Route
+
+_LONGEST_DETAIL: Final = 500
+_THEN: Final = {
     Route.EXECUTE: "it runs",
     Route.RETRY: "the step is planned again",
     Route.REVIEW: "a human decides",
 }
-_BECAUSE = {
-    Reason.AGREED: "{measured} (not calibrated)",
+_OPS: Final = {Op.GE: "at least", Op.GT: "above", Op.LE: "at most", Op.LT: "below"}
+_BECAUSE: Final = {
+    Reason.AGREED: "{measured}{also} (not calibrated){stopped}",
     Reason.LIKELY: "every token of its name and values was likely enough for a low-stakes call (not calibrated)",
-    Reason.DISAGREED: "{measured}; {disagreeing} plan something else",
-    Reason.RETRIES_SPENT: "still in doubt after planning again {attempt} of {retries} times; {measured}",
+    Reason.CLEARED: "cleared at stage {stage} of {stages}: {conditions} (not calibrated){stopped}",
+    Reason.DISAGREED: "{measured}; {disagreeing} plan something else{stopped}",
+    Reason.DOUBTFUL: "in doubt at stage {stage} of {stages}: {conditions} (not calibrated){stopped}",
+    Reason.RETRIES_SPENT: "still in doubt after planning again {attempt} of {retries} times; {doubt}",
     Reason.CRITICAL: "critical calls always wait for a human; {evidence}",
     Reason.SAMPLING_FAILED: "the planning step could not be sampled again ({detail})",
     Reason.INVALID_SAMPLES: "too few samples are valid: {measured}, {disagreeing} plan something else",
     Reason.ENTAILMENT_FAILED: "the samples could not be compared ({detail})",
+    Reason.BUDGET_SPENT: "the budget does not allow to measure it: {detail}",
+    Reason.NOT_MEASURED: "what decides could not be measured ({detail})",
     Reason.REQUEST_UNKNOWN: "the request that planned it is not known, so it could not be sampled again",
     Reason.UNKNOWN_TOOL: "it names a tool that the model was not offered",
     Reason.UNPARSABLE_CALL: "the plan itself is not usable: {status}",
-    Reason.FAIL_OPEN_BY_POLICY: "it could not be measured, and the policy lets this tier run unmeasured",
+    Reason.FAIL_OPEN_BY_POLICY: "it could not be measured{because}, and the policy lets this tier run unmeasured",
 }
 
 
-def explain(ruling: Ruling, resolution: Resolution, counted: Tally, step: PlanningStep, detail: str) -> str:
-    """Says what was measured, against what, and what follows. ``detail`` tells why a measurement failed."""
-    evidence = measured = "no samples were drawn"
-    if counted.asked:
-        evidence = f"{counted.agreeing} of {counted.asked} samples plan the same call"
-        measured = f"{evidence}, {counted.needed} are needed"
+def explain(ruling: Ruling, call: Call, gathered: Gathered) -> str:
+    """Says what was measured, against what, and what follows."""
+    counted, look = ruling.counted, ruling.look
+    evidence = _evidence(counted)
+    measured = f"{evidence}, {counted.needed} are needed" if counted.asked and counted.needed else evidence
+    conditions = "" if look is None else "; ".join(_condition(reading, counted) for reading in look.deciding)
+    by_agreement = look is None or any(reading.condition.signal == AGREEMENT for reading in look.deciding)
+    also = [] if look is None else [one for one in look.deciding if one.condition.signal != AGREEMENT]
+    detail = ruling.detail[:_LONGEST_DETAIL]
     because = _BECAUSE[ruling.reason].format(
         evidence=evidence,
-        detail=detail[:_LONGEST_DETAIL],
         measured=measured,
+        doubt=measured if by_agreement else conditions,
+        also="".join(f"; {_condition(reading, counted)}" for reading in also),
+        conditions=conditions,
+        stopped=_stopped(look, gathered),
+        detail=detail,
+        because=f" ({detail})" if detail else "",
         disagreeing=counted.disagreeing,
-        attempt=step.attempt,
-        retries=resolution.max_retries,
-        status=step.planned.status.value,
+        stage=ruling.stage,
+        stages=len(call.stages),
+        attempt=gathered.step.attempt,
+        retries=call.resolution.max_retries,
+        status=gathered.step.planned.status.value,
     )
     return f"{because}: {_THEN[ruling.route]}."
+
+
+def _evidence(counted: Tally) -> str:
+    if not counted.asked:
+        return "no samples were drawn"
+    return f"{counted.agreeing} of {counted.asked} samples plan the same call"
+
+
+def _condition(reading: Reading, counted: Tally) -> str:
+    """``joint log-probability -0.05, at least -0.2``; where it has no value, the bounds of it."""
+    condition, signal = reading.condition, reading.signal
+    info = catalogue.info(signal.name)
+    title = signal.name if info is None else info.title
+    if condition.signal == AGREEMENT and counted.asked:
+        value = f"{counted.agreeing} of {counted.asked}"
+    elif signal.value is not None:
+        value = f"{signal.value:.3g}"
+    elif signal.bounds is not None:
+        value = f"between {signal.bounds[0]:.3g} and {signal.bounds[1]:.3g}"
+    else:
+        value = "not known"
+    return f"{title} {value}, {_OPS[condition.op]} {condition.value:.3g}"
+
+
+def _stopped(look: Look | None, gathered: Gathered) -> str:
+    """That the rest of the samples was only likely, and how likely, not to matter."""
+    found = None if look is None else look.forecast
+    if look is None or found is None:
+        return ""
+    probability = found.reached if look.outcome is Outcome.EXECUTE else found.missed
+    return (
+        f"; drawing stopped after {gathered.requested} of {gathered.asked} samples, as all of them would lead to the "
+        f"same with a probability of {probability:.3f}"
+    )

@@ -13,7 +13,7 @@ from guardrail.clustering import SharedEntailment, TextPair
 from guardrail.errors import EntailmentError
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
-from guardrail.types import Reason, Route, SampleBatch, StepVerdict
+from guardrail.types import Reason, Route, StepVerdict
 from tests.engine.test_routes import in_order, pay, sample, step, tiers
 
 
@@ -92,8 +92,8 @@ async def test_steps_in_flight_share_batches() -> None:
     memos = ["lunch for Ann", "lunch beside Ann", "lunch near Ann", "lunch via Ann"]
 
     async def one(number: int) -> StepVerdict:
-        drawn = SampleBatch(samples=tuple(sample(pay(10, f"{memo} {'x' * number}")) for memo in memos))
-        guard = AsyncGuard(tiers("medium"), ScriptedSampler(lambda *_: drawn), MemoryStore(), entailment=judge)
+        drawn = in_order([sample(pay(10, f"{memo} {'x' * number}")) for memo in memos])
+        guard = AsyncGuard(tiers("medium"), ScriptedSampler(drawn), MemoryStore(), entailment=judge)
         return await guard.assess(step(pay(10, "lunch with Ann"), id=f"m{number}"))
 
     verdicts = await asyncio.gather(*map(one, range(1, 11)))
