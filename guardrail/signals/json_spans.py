@@ -10,9 +10,14 @@ from typing import Any, Final
 
 MAX_DEPTH: Final = 64
 
+Span = tuple[int, int]
+
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _ATOM: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null", re.ASCII)
+_CHARACTER: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,13 @@ class _TooDeep(Exception):
     """Nested deeper than any call, so that starting again inside would take long and find nothing."""
 
 
-def objects(text: str) -> Iterator[Node]:
-    """Every JSON object of a text that is not inside another, in order. An object with a key twice is none."""
-    position = text.find("{")
+def objects(text: str, start: int = 0) -> Iterator[Node]:
+    """Every JSON object of a text, from ``start`` on, that is not inside another, in order.
+
+    An object with a key twice is none. Braces may be doubled, as some models copy them from a template's source:
+    ``{{`` cannot begin an object otherwise.
+    """
+    position = text.find("{", start)
     while position >= 0:
         try:
             node = _value(text, position, 0)
@@ -50,6 +59,37 @@ def objects(text: str) -> Iterator[Node]:
             continue
         yield node
         position = text.find("{", node.end)
+
+
+def values(node: Node, *, top: bool = True) -> Iterator[Span]:
+    """Where an object's values stand: texts without their quotes, and what is empty as it is written."""
+    if node.members:
+        for _, member in node.members:
+            yield from values(member, top=False)
+    elif isinstance(node.value, str) and node.value:
+        yield node.start + 1, node.end - 1
+    elif not top:
+        yield node.start, node.end
+
+
+def written_as_text(text: str, node: Node) -> tuple[Any, list[Span]] | None:
+    """The object that a JSON string spells as JSON once more, and where its values stand in ``text``.
+
+    None where the string spells no object.
+    """
+    if not isinstance(node.value, str):
+        return None
+    starts = [found.start() for found in _CHARACTER.finditer(text, node.start + 1, node.end - 1)]
+    if len(starts) != len(node.value):
+        return None
+    starts.append(node.end - 1)
+    try:
+        inner = _value(node.value, _skip(node.value, 0), 0)
+    except (ValueError, _TooDeep):
+        return None
+    if not isinstance(inner.value, dict) or node.value[inner.end :].strip(" \t\n\r"):
+        return None
+    return inner.value, [(starts[left], starts[right]) for left, right in values(inner)]
 
 
 def _value(text: str, position: int, depth: int) -> Node:
@@ -66,10 +106,11 @@ def _value(text: str, position: int, depth: int) -> Node:
 
 def _container(text: str, start: int, depth: int) -> Node:
     is_object = text[start] == "{"
-    closing = "}" if is_object else "]"
+    width = 2 if text.startswith("{{", start) else 1
+    closing = "}" * width if is_object else "]"
     members: list[tuple[str, Node]] = []
-    position = _skip(text, start + 1)
-    while text[position : position + 1] != closing:
+    position = _skip(text, start + width)
+    while not text.startswith(closing, position):
         if members:
             position = _expect(text, position, ",")
         key = ""
@@ -85,7 +126,7 @@ def _container(text: str, start: int, depth: int) -> Node:
     if is_object and len({key for key, _ in members}) != len(members):
         raise _NoJson
     value: Any = {key: node.value for key, node in members} if is_object else [node.value for _, node in members]
-    return Node(value, start, position + 1, tuple(members))
+    return Node(value, start, position + width, tuple(members))
 
 
 def _expect(text: str, position: int, char: str) -> int:

@@ -8,107 +8,132 @@ are is known only if the tokens spell exactly the calls of the plan; otherwise t
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from guardrail.signals.exact import TooDeep, exact
-from guardrail.signals.json_spans import Node, objects
-from guardrail.types import Sample, Token, ToolCall
+from guardrail.signals.exact import TooDeep
+from guardrail.signals.json_spans import Span
+from guardrail.signals.spelling import spelled
+from guardrail.types import Sample, Token
 
-Span = tuple[int, int]
-
-_ARGUMENTS: Final = ("arguments", "parameters", "args", "input")
-_ROUNDING: Final = 1e-6
+ROUNDING: Final = 1e-6
 """Servers round: a certain token may be reported a little above 0."""
+STAND_IN: Final = -9999.0
+"""What servers report, or less, for a token whose log-probability they do not give, or cannot write."""
+
+_LAST_ASCII: Final = "\x7f"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """Log-probabilities, in nats, of the tokens that overlap the name and values of a call; or why there are none."""
+    """The tokens that overlap the name and values of a call, in their order; or why they are not known."""
 
-    logprobs: tuple[float, ...] = ()
+    tokens: tuple[Token, ...] = ()
     missing: str | None = None
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """Their log-probabilities, in nats."""
+        return tuple(min(token.logprob, 0.0) for token in self.tokens)
 
     @property
     def mean(self) -> float:
         """Mean log-probability a token."""
-        return math.fsum(self.logprobs) / len(self.logprobs)
+        return self.sum / len(self.tokens)
 
     @property
     def min(self) -> float:
         """Log-probability of the least likely token."""
         return min(self.logprobs)
 
+    @property
+    def sum(self) -> float:
+        """Joint log-probability of the tokens, given all that was written before each."""
+        return math.fsum(self.logprobs)
+
 
 def call_logprobs(planned: Sample, index: int) -> Alignment:
     """Finds the tokens of the name and the argument values of ``planned.calls[index]``.
 
-    The tokens' text may hold the calls as objects with a name and arguments, among other text (code
-    fences, tags, prose), or their arguments alone; then there are only values.
+    The tokens' text may hold the calls in the form of a chat template, among other text (code fences, tags, prose,
+    thoughts), or their arguments alone; then there are only values. A token counts as a whole where one of its
+    characters does. A character that is spread over several tokens belongs to all of them: those without text beside
+    it, and those that have U+FFFD in its place.
     """
     if not planned.tokens:
         return Alignment(missing="the provider gave no log-probabilities")
-    if any(not token.logprob <= _ROUNDING or math.isinf(token.logprob) for token in planned.tokens):
+    if any(not token.logprob <= ROUNDING or math.isinf(token.logprob) for token in planned.tokens):
         return Alignment(missing="a token's log-probability is not a log-probability")
-    text = "".join(token.text for token in planned.tokens)
     try:
-        found = _calls(text, planned.calls)
+        counted = _counted(planned, index)
+    except _NotAligned as error:
+        return Alignment(missing=str(error))
+    if any(token.logprob <= STAND_IN for token in counted):
+        return Alignment(missing=f"a token's log-probability is only said to be below {STAND_IN:.0f}")
+    return Alignment(tokens=counted)
+
+
+class _NotAligned(ValueError):
+    """It is not known which tokens are those of the call; the message says why."""
+
+
+def _counted(planned: Sample, index: int) -> tuple[Token, ...]:
+    tokens = planned.tokens or ()
+    pieces = _pieces(tokens)
+    text = "".join(pieces)
+    try:
+        found = spelled(text, planned.calls)
     except TooDeep as error:
-        return Alignment(missing=f"the calls are {error}")
+        raise _NotAligned(f"the calls are {error}") from error
     if found is None:
-        return Alignment(missing="the tokens do not spell the planned calls")
-    spans = found[index]
-    counted = tuple(min(token.logprob, 0.0) for token in _overlapping(planned.tokens, spans))
-    return Alignment(logprobs=counted) if counted else Alignment(missing="the call has neither name nor value tokens")
+        why = "" if "{" in text else ": there is no JSON, only words or another form of calls"
+        raise _NotAligned(f"the tokens do not spell the planned calls{why}")
+    counted = tuple(_overlapping(tokens, pieces, text, found[index]))
+    if not counted:
+        raise _NotAligned("the call has neither name nor value tokens")
+    return counted
 
 
-def _calls(text: str, calls: Sequence[ToolCall]) -> list[tuple[Span, ...]] | None:
-    """Spans of name and values for each call, if the text holds exactly these calls in this order."""
-    found = list(objects(text))
-    written = [candidate for node in found for candidate in _candidates(node)]
-    wanted = [(call.name, exact(call.arguments)) for call in calls]
-    whole = [(name, arguments) for name, arguments in written if (name.value, exact(arguments.value)) in wanted]
-    if [(name.value, exact(arguments.value)) for name, arguments in whole] == wanted:
-        return [((name.start + 1, name.end - 1), *_values(arguments)) for name, arguments in whole]
-    if _nothing_but(found, text) and [exact(node.value) for node in found] == [arguments for _, arguments in wanted]:
-        return [tuple(_values(node)) for node in found]
-    return None
-
-
-def _nothing_but(nodes: Sequence[Node], text: str) -> bool:
-    """Whether the text is these objects alone: beside anything else they could be parts of something broken."""
-    ends = [0, *(node.end for node in nodes)]
-    starts = [*(node.start for node in nodes), len(text)]
-    return not "".join(text[end:start] for end, start in zip(ends, starts, strict=True)).strip(" \t\r\n[],")
-
-
-def _candidates(node: Node) -> Iterator[tuple[Node, Node]]:
-    """Name and arguments of every object that reads as a call; what is inside arguments is data."""
-    name = node.member("name")
-    arguments = next((found for key in _ARGUMENTS if (found := node.member(key)) is not None), None)
-    if name and arguments and isinstance(name.value, str) and isinstance(arguments.value, dict):
-        yield name, arguments
-        return
-    for _, member in node.members:
-        yield from _candidates(member)
-
-
-def _values(node: Node, *, top: bool = True) -> Iterator[Span]:
-    """Where the values stand: texts without their quotes, and what is empty as it is written."""
-    if node.members:
-        for _, member in node.members:
-            yield from _values(member, top=False)
-    elif isinstance(node.value, str) and node.value:
-        yield node.start + 1, node.end - 1
-    elif not top:
-        yield node.start, node.end
-
-
-def _overlapping(tokens: Sequence[Token], spans: Sequence[Span]) -> Iterator[Token]:
-    start = 0
+def _pieces(tokens: Sequence[Token]) -> list[str]:
+    """The tokens' texts. Two halves of a surrogate pair become their character, which the first of them has."""
+    pieces: list[str] = []
+    last = -1
     for token in tokens:
-        end = start + len(token.text)
-        if any(start < right and left < end for left, right in spans):
+        text = token.text
+        if last >= 0 and "\ud800" <= pieces[last][-1] <= "\udbff" and "\udc00" <= text[:1] <= "\udfff":
+            pair = pieces[last][-1] + text[0]
+            pieces[last] = pieces[last][:-1] + pair.encode("utf-16", "surrogatepass").decode("utf-16")
+            text = text[1:]
+        pieces.append(text)
+        last = len(pieces) - 1 if text else last
+    return pieces
+
+
+def _overlapping(tokens: Sequence[Token], pieces: Sequence[str], text: str, spans: Sequence[Span]) -> Iterator[Token]:
+    """The tokens with a part in one of the spans, which are in order and apart."""
+    ends = [right for _, right in spans]
+    start = 0
+    for token, piece in zip(tokens, pieces, strict=True):
+        end = start + len(piece)
+        after = bisect_right(ends, start)
+        if piece:
+            counts = after < len(spans) and spans[after][0] < end
+        else:
+            counts = any(_is_part(start, span, text) for span in spans[max(after - 1, 0) : after + 1])
+        if counts:
             yield token
         start = end
+
+
+def _is_part(place: int, span: Span, text: str) -> bool:
+    """Whether a token without text belongs to a span: inside, or beside its first or last character if that is one
+    which tokens can share.
+    """
+    left, right = span
+    return (
+        left < place < right
+        or (place == left and text[left] > _LAST_ASCII)
+        or (place == right and text[right - 1] > _LAST_ASCII)
+    )

@@ -27,4 +27,5 @@ class TokenLogprob:
 TOKEN_SIGNALS = (
     TokenLogprob("logprob_mean", lambda found: found.mean),
     TokenLogprob("logprob_min", lambda found: found.min),
+    TokenLogprob("logprob_sum", lambda found: found.sum),
 )

@@ -164,7 +164,6 @@ def text_of(call: ToolCall) -> str:
         text_of(PAY)[:-1],
         '{"name": "pay", "name": "pay", "arguments": {"amount": 500, "to": "Ann Lee"}}',
         '{"name": "pay", "arguments": {"amount": 9, "amount": 500, "to": "Ann Lee"}}',
-        '{"name": "pay", "arguments": "{\\"amount\\": 500, \\"to\\": \\"Ann Lee\\"}"}',
         '{"name": "refund", "arguments": {}} {"amount": 500, "to": "Ann Lee"}',
         "{" * 5000,
         '{"a":' * 5000,
@@ -175,7 +174,7 @@ def text_of(call: ToolCall) -> str:
 def test_what_does_not_spell_exactly_the_plan_has_no_number(text: str) -> None:
     found = call_logprobs(planned(PAY, parts=(Token(text=text, logprob=-0.1),)), 0)
     assert found.logprobs == ()
-    assert found.missing == "the tokens do not spell the planned calls"
+    assert (found.missing or "").startswith("the tokens do not spell the planned calls")
 
 
 def test_one_call_of_two_missing_has_no_number_for_either() -> None:
