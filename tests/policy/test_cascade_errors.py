@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from guardrail.policy import Policy
 
 RISK = "risk_model: risk.json\n"
 
@@ -58,6 +61,7 @@ STAGES = [
     (stage(execute="{logprob_sum: {ge: 0.5}}"), ["never reaches 0.5"]),
     (stage(samples="3", execute="{agreement: {ge: 0}}"), ["execute.agreement.ge: holds for every agreement there is"]),
     (stage(samples="3", execute="{agreement: {gt: 1}}"), ["holds for no agreement there is"]),
+    (stage(samples="3", doubt="{agreement: {lt: 0}}"), ["doubt.agreement.lt: holds for no agreement there is"]),
     (stage(samples="3", doubt="{agreement: {le: 1}}"), ["holds for every agreement there is"]),
     (stage(samples="3", doubt="{semantic_entropy: {ge: 0}}"), ["holds for every semantic_entropy there is"]),
     (
@@ -248,3 +252,29 @@ def test_a_file_that_cannot_be(complaint: Callable[[str], str], text: str, parts
     message = complaint(text)
     for part in parts:
         assert part in message
+
+
+POSSIBLE = [
+    stage(samples="2", execute="{agreement: {ge: 1}}"),
+    stage("medium", samples="2", execute="{agreement: {ge: 4/5}}"),
+    stage("medium", samples="5", execute="{agreement: {gt: 0.8}}", doubt="{semantic_entropy: {gt: 1}}"),
+    stage("high", doubt="{p_true: {lt: 0.1}}"),
+    stage(samples="3", execute="{agreement: {ge: 0.5}}", doubt="{agreement: {lt: 0.5}}"),
+    stage(samples="3", execute="{agreement: {gt: 0.5}}", doubt="{agreement: {le: 0.5}}"),
+    stage(samples="3", execute="{semantic_entropy: {le: 0.5}}", doubt="{semantic_entropy: {gt: 0.5}}"),
+    stage(samples="3", execute="{semantic_entropy: {lt: 0.5}}", doubt="{semantic_entropy: {ge: 0.5}}"),
+    stage(samples="3", execute="{semantic_entropy: {le: 0}}", doubt="{agreement: {le: 0}}"),
+    RISK + stage(execute="{risk: {le: 0.1}}"),
+    RISK + "tiers: {high: {max_risk: 0.2, cascade: [{samples: 3, execute: {risk: {le: 0.2}}}]}}",
+    RISK + "tiers: {high: {max_risk: 0}, medium: {max_risk: 0.1}, low: {max_risk: 0.1}}",
+    "tiers: {high: {cascade: [{doubt: {logprob_min: {lt: -9}}}, {doubt: {top_margin: {lt: 1}}}], waves: [3, 5]}}",
+    "tiers: {high: {stopping: {rule: bayesian, error: 0.499, prior: [0.001, 9]}}}",
+    "budget: {step: {tokens: 1, seconds: 0.001}}",
+]
+
+
+@pytest.mark.parametrize("text", POSSIBLE)
+def test_what_is_just_possible(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    Policy.load(path)
