@@ -25,14 +25,16 @@ from guardrail import codec
 from guardrail.engine import feedback
 from guardrail.errors import CallBlocked, ReviewError
 from guardrail.policy import Policy
+from guardrail.signals import Measure
 from guardrail.store import Store
 from guardrail.types import DecisionType, Route, StepVerdict, ToolCall, Verdict
 from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.dispatch import DISPATCHER
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.release import settle
+from guardrail_langgraph.speculation import AnySampler
 from guardrail_langgraph.steps import planning_step
-from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
+from guardrail_langgraph.wiring import AnyAsker, AnyEntailment, Tool, Wiring
 
 _CANNOT_EDIT = frozenset(DecisionType) - {DecisionType.EDIT}
 
@@ -80,6 +82,10 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         store: Store | str | None = None,
         sampler: AnySampler | None = None,
         entailment: AnyEntailment | None = None,
+        asker: AnyAsker | None = None,
+        signals: Sequence[Measure] = (),
+        risk_model: Any = None,
+        speculate: bool = False,
         **options: Any,
     ) -> None:
         self._wiring = Wiring(
@@ -89,6 +95,10 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             store=store,
             sampler=sampler,
             entailment=entailment,
+            asker=asker,
+            signals=signals,
+            risk_model=risk_model,
+            speculate=speculate,
             options={"decisions": _CANNOT_EDIT, **options},
         )
         self._lock = threading.Lock()
@@ -191,7 +201,7 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             namespace=namespace,
             attempt=self._attempt(plan, thread_id),
         )
-        return codec.to_json(self._wiring.guard.assess(step))
+        return codec.to_json(self._wiring.assess(step))
 
     def _attempt(self, plan: AIMessage, thread_id: str) -> int:
         """Earlier tries: the newest tool messages of the request answer calls whose record says retry."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,12 +20,16 @@ from langchain_core.outputs import LLMResult
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from langgraph.errors import GraphBubbleUp
 
+from guardrail.errors import SamplingError
 from guardrail.sampling import Answer, Failure
 from guardrail.types import Usage
 from guardrail_langgraph.messages import answer_from_result, unreadable
 
 # The client of the model gives up by itself at the timeout; this much later its thread is left alone.
 _GRACE_SECONDS = 0.5
+
+stopped: ContextVar[threading.Event | None] = ContextVar("guardrail_stopped", default=None)
+"""Set, in the context of whoever sends: what is not sent yet is not sent any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +86,11 @@ class ChatCaller:
                 task.cancel()
 
     def _send(self, call: Call) -> Answer | Failure:
+        stop = stopped.get()
         if call.wait:
-            time.sleep(call.wait)
+            (stop or threading.Event()).wait(call.wait)
+        if stop is not None and stop.is_set():
+            return Failure(error=SamplingError("not needed any more"), final=True, usage=Usage())
         last, started = _LastResult(), time.perf_counter()
         try:
             result = (call.model or self.model).generate(**call.arguments(last))

@@ -15,14 +15,20 @@ from guardrail.errors import ReviewError, StoreError
 from guardrail.review import Queue
 from guardrail.store import Store
 from guardrail.types import Review, Route
+from guardrail_langgraph.ahead import RunAhead
 from guardrail_langgraph.history import MARK, answer_message
 
 Result = ToolMessage | Command[Any]
 DISPATCHER = "dispatch"
 
 
-def guarded_tool_node(tools: Sequence[Any], store: Store, queue: Queue, messages_key: str) -> ToolNode:
-    """A ``ToolNode`` that runs a call only on a recorded verdict for exactly this call."""
+def guarded_tool_node(
+    tools: Sequence[Any], store: Store, queue: Queue, messages_key: str, ahead: RunAhead | None = None
+) -> ToolNode:
+    """A ``ToolNode`` that runs a call only on a recorded verdict for exactly this call.
+
+    A call that has run ahead does not run again: what it came to is delivered here.
+    """
 
     def permit(request: ToolCallRequest) -> Review | ToolMessage | None:
         try:
@@ -34,6 +40,9 @@ def guarded_tool_node(tools: Sequence[Any], store: Store, queue: Queue, messages
         permitted = permit(request)
         if isinstance(permitted, ToolMessage):
             return permitted
+        if (outcome := _early(request, ahead, messages_key)) is not None:
+            early: Result = outcome
+            return early
         result = execute(request)
         _finish(permitted, queue)
         return result
@@ -42,11 +51,23 @@ def guarded_tool_node(tools: Sequence[Any], store: Store, queue: Queue, messages
         permitted = await asyncio.to_thread(permit, request)
         if isinstance(permitted, ToolMessage):
             return permitted
+        if (outcome := _early(request, ahead, messages_key)) is not None:
+            early: Result = outcome
+            return early
         result = await execute(request)
         await asyncio.to_thread(_finish, permitted, queue)
         return result
 
     return ToolNode(list(tools), wrap_tool_call=run, awrap_tool_call=arun, messages_key=messages_key)
+
+
+def _early(request: ToolCallRequest, ahead: RunAhead | None, messages_key: str) -> Any:
+    """What a call that ran ahead came to, where it is no plain result; its error is raised."""
+    call_id = request.tool_call["id"] or ""
+    outcome = None if ahead is None else ahead.take(_record_of(call_id, request.state, messages_key), call_id)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: str) -> Review | ToolMessage | None:

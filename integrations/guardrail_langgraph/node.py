@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, TypedDict, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -26,16 +27,19 @@ from langgraph.types import Command, Send
 from guardrail import codec
 from guardrail.errors import CallBlocked, ConfigError
 from guardrail.policy import Policy
+from guardrail.signals import Measure
 from guardrail.store import Store
 from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
+from guardrail_langgraph.ahead import RunAhead, outer_state
 from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.dispatch import guarded_tool_node
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, refused, unanswered, unusable
 from guardrail_langgraph.release import Answered, Released, release, take
 from guardrail_langgraph.requests import watch
+from guardrail_langgraph.speculation import AnySampler
 from guardrail_langgraph.steps import planning_step
-from guardrail_langgraph.wiring import AnyEntailment, AnySampler, Tool, Wiring
+from guardrail_langgraph.wiring import AnyAsker, AnyEntailment, Tool, Wiring
 
 _log = logging.getLogger(__name__)
 _HOOK = "post_model_hook"
@@ -50,6 +54,7 @@ class _State(TypedDict, total=False):
     open: list[str]
     attempt: int
     step: dict[str, Any]
+    ahead: dict[str, ToolMessage]
     answered: Annotated[list[dict[str, Any]], operator.add]
     new_plan: AIMessage
     answers: list[ToolMessage]
@@ -79,6 +84,13 @@ class GuardrailNode(Runnable[Any, Any]):
         store: a store, or its URL ("sqlite:///guardrail.db"); by default in memory, gone with the process.
         sampler: draws a planning step again; by default from ``model``.
         entailment: judges free texts that differ; by default they are different.
+        asker: asks about a call; by default the sampler, where it can.
+        signals: signals of your own, or those of the package with other prompts.
+        risk_model: combines signals into one risk, for tiers that ask for it.
+        speculate: draw samples together with the planning request, where every tool that it offers would be
+            resampled. Turns without calls then cost samples, and stopping early spares none.
+        run_ahead: run calls of low stakes while samples arrive, if their tool is annotated ``readOnlyHint: true``.
+            What they gave is delivered if the verdict is execute, and dropped otherwise. Needs ``tool_node()``.
         messages_key: where the graph's state keeps its messages.
         agent_node, tools_node: names of the nodes to go back and on to.
         options: further arguments of ``guardrail.Guard``.
@@ -98,14 +110,30 @@ class GuardrailNode(Runnable[Any, Any]):
         store: Store | str | None = None,
         sampler: AnySampler | None = None,
         entailment: AnyEntailment | None = None,
+        asker: AnyAsker | None = None,
+        signals: Sequence[Measure] = (),
+        risk_model: Any = None,
+        speculate: bool = False,
+        run_ahead: bool = False,
         messages_key: str = "messages",
         agent_node: str = "agent",
         tools_node: str = "tools",
         **options: Any,
     ) -> None:
-        self._wiring = Wiring(
-            model, tools=tools, policy=policy, store=store, sampler=sampler, entailment=entailment, options=options
+        self._wiring = wiring = Wiring(
+            model,
+            tools=tools,
+            policy=policy,
+            store=store,
+            sampler=sampler,
+            entailment=entailment,
+            asker=asker,
+            signals=signals,
+            risk_model=risk_model,
+            speculate=speculate,
+            options=options,
         )
+        self._ahead = RunAhead(tools, wiring.policy, wiring.registered, messages_key) if run_ahead else None
         self._messages_key = messages_key
         self._agent_node = agent_node
         self._tools_node = tools_node
@@ -128,7 +156,7 @@ class GuardrailNode(Runnable[Any, Any]):
         """
         self._dispatches = True
         wiring = self._wiring
-        return guarded_tool_node(wiring.tools, wiring.store, wiring.queue, self._messages_key)
+        return guarded_tool_node(wiring.tools, wiring.store, wiring.queue, self._messages_key, self._ahead)
 
     def heal(self, state: Any, config: RunnableConfig) -> dict[str, Any]:
         """A state update that answers calls left open by a newer message; providers refuse such a history.
@@ -150,15 +178,31 @@ class GuardrailNode(Runnable[Any, Any]):
         start = self._start(input)
         if not isinstance(start, dict):
             return self._leave(start, config)
-        return self._leave(self._taken(self._graph.invoke(start, config), config), config)
+        with self._inside(input):
+            done = self._graph.invoke(start, config)
+        return self._leave(self._taken(done, config), config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """As ``invoke``."""
         start = self._start(input)
         if not isinstance(start, dict):
             return self._leave(start, config)
-        done = await self._graph.ainvoke(start, config)
+        with self._inside(input):
+            done = await self._graph.ainvoke(start, config)
         return self._leave(await asyncio.to_thread(self._taken, done, config), config)
+
+    @contextmanager
+    def _inside(self, state: Any) -> Iterator[None]:
+        """The state around the inner graph, for tools that run ahead."""
+        if self._ahead is not None and not self._dispatches:
+            raise ConfigError(
+                "run_ahead=True delivers errors of tools where they are dispatched: put guard.tool_node() in the graph."
+            )
+        token = outer_state.set(state)
+        try:
+            yield
+        finally:
+            outer_state.reset(token)
 
     def _messages(self, state: Any) -> list[AnyMessage]:
         if isinstance(state, list):
@@ -238,12 +282,20 @@ class GuardrailNode(Runnable[Any, Any]):
         return step
 
     def _assess(self, state: _State, config: RunnableConfig) -> _State:
-        verdict = self._wiring.guard.assess(self._step(state, config))
-        return self._assessed(verdict, config)
+        step, wiring = self._step(state, config), self._wiring
+        if self._ahead is None:
+            return self._assessed(wiring.assess(step), config)
+        running = self._ahead.start(step, state["open"], config)
+        verdict = wiring.assess(step)
+        return {**self._assessed(verdict, config), "ahead": self._ahead.finish(running, verdict)}
 
     async def _aassess(self, state: _State, config: RunnableConfig) -> _State:
-        verdict = await self._wiring.aguard.assess(self._step(state, config))
-        return self._assessed(verdict, config)
+        step, wiring = self._step(state, config), self._wiring
+        if self._ahead is None:
+            return self._assessed(await wiring.aassess(step), config)
+        running = await self._ahead.astart(step, state["open"], config)
+        verdict = await wiring.aassess(step)
+        return {**self._assessed(verdict, config), "ahead": await self._ahead.afinish(running, verdict)}
 
     def _assessed(self, verdict: StepVerdict, config: RunnableConfig) -> _State:
         if verdict.route is Route.REVIEW and not can_wait(configurable(config)):
@@ -290,10 +342,11 @@ class GuardrailNode(Runnable[Any, Any]):
             attempt=state["attempt"],
             by=reviewer(configurable(config)),
         )
+        held = state.get("ahead", {})
         return {
             "new_plan": released.plan,
-            "answers": list(released.answers),
-            "run": [dict(call) for call in released.run],
+            "answers": [*released.answers, *(held[call["id"]] for call in released.run if call["id"] in held)],
+            "run": [dict(call) for call in released.run if call["id"] not in held],
             "approvals": dict(released.approvals),
         }
 

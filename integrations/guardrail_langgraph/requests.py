@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -88,19 +88,33 @@ def request_for(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> P
     )
 
 
+class Listener(Protocol):
+    """Is told of planning requests while they are under way. ``run_id`` is that of the request."""
+
+    def requested(self, run_id: UUID, request: PlanningRequest, thread_id: str) -> None: ...
+
+    def answered(self, run_id: UUID, message: AIMessage) -> None: ...
+
+    def failed(self, run_id: UUID) -> None: ...
+
+
 class PlanCapture(BaseCallbackHandler):
     """Remembers, for the last ``size`` messages of chat models, the requests that gave them.
 
     Put it among the callbacks of a run, or on a copy of the model with ``watch``. ``model`` is the chat
     model whose requests are caught: settings given with the call are told from its defaults by comparison.
     A request that this model could not send again (another provider or address, redacted credentials) is not kept.
-    Thread-safe. Requests made by the guard itself are ignored.
+    ``listener`` is told of those that are kept, as they go out and end. Thread-safe. Requests made by the guard itself
+    are ignored.
     """
 
     run_inline = True
     raise_error = False
 
-    def __init__(self, model: Runnable[Any, Any] | None = None, *, size: int = 512) -> None:
+    def __init__(
+        self, model: Runnable[Any, Any] | None = None, *, size: int = 512, listener: Listener | None = None
+    ) -> None:
+        self._listener = listener
         self._model = None if model is None else innermost(model)
         self._plans = _Plans(size)
         self._running: OrderedDict[UUID, PlanningRequest] = OrderedDict()
@@ -108,7 +122,7 @@ class PlanCapture(BaseCallbackHandler):
 
     def for_model(self, model: Runnable[Any, Any]) -> PlanCapture:
         """A handler for another model whose catch is found through this one too."""
-        capture = PlanCapture(model, size=self._size)
+        capture = PlanCapture(model, size=self._size, listener=self._listener)
         capture._plans = self._plans
         return capture
 
@@ -136,7 +150,7 @@ class PlanCapture(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Catch the request."""
-        del parent_run_id, metadata
+        del parent_run_id
         if RESAMPLE_TAG in (tags or ()) or (self._model is not None and _elsewhere(serialized, self._model)):
             return
         params = kwargs.get("invocation_params") or {}
@@ -159,6 +173,8 @@ class PlanCapture(BaseCallbackHandler):
             self._running[run_id] = request
             while len(self._running) > self._size:
                 self._running.popitem(last=False)
+        if self._listener is not None:
+            self._listener.requested(run_id, request, str((metadata or {}).get("thread_id") or ""))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Keep the request with the messages that it gave."""
@@ -174,12 +190,16 @@ class PlanCapture(BaseCallbackHandler):
                 sample = sample_from_message(message, response_id=response_id, choice=choice)
                 (planned,) = inspect([sample])
                 self._plans.keep(CapturedPlan(request=request, message=message, planned=planned))
+                if self._listener is not None and choice == 0:
+                    self._listener.answered(run_id, message)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Forget the request."""
         del error, kwargs
         with self._plans.lock:
             self._running.pop(run_id, None)
+        if self._listener is not None:
+            self._listener.failed(run_id)
 
 
 def watch(model: R, capture: PlanCapture) -> R:
@@ -289,4 +309,4 @@ def _named(value: Any) -> Any:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-__all__ = ["CapturedPlan", "PlanCapture", "PlanningRequest", "request_for", "watch"]
+__all__ = ["CapturedPlan", "Listener", "PlanCapture", "PlanningRequest", "request_for", "watch"]

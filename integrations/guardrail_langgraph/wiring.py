@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
@@ -11,20 +13,24 @@ from langgraph.errors import GraphBubbleUp
 
 from guardrail.clustering import AsyncEntailment, Entailment
 from guardrail.engine import AsyncGuard, Guard
-from guardrail.errors import ConfigError
+from guardrail.errors import ConfigError, StoreError
 from guardrail.policy import Policy
-from guardrail.sampling import AsyncSampler, Sampler
+from guardrail.sampling import Asker, AsyncAsker
+from guardrail.signals import Measure
 from guardrail.store import Store, open_store
-from guardrail.types import ToolSpec
+from guardrail.types import PlanningStep, Spending, StepVerdict, ToolSpec
 from guardrail_langgraph.messages import tool_specs_from
 from guardrail_langgraph.requests import PlanCapture
 from guardrail_langgraph.sampler import ChatModelSampler
+from guardrail_langgraph.speculation import AnySampler, SpeculativeSampler, Unused, surely_sampled
+
+_log = logging.getLogger(__name__)
 
 Tool = BaseTool | Callable[..., Any] | dict[str, Any]
 
 
-class AnySampler(Sampler, AsyncSampler, Protocol):
-    """Draws both ways."""
+class AnyAsker(Asker, AsyncAsker, Protocol):
+    """Asks both ways."""
 
 
 class AnyEntailment(Entailment, AsyncEntailment, Protocol):
@@ -35,7 +41,8 @@ class Wiring:
     """Policy, store, capture of planning requests, and a guard for each way of running.
 
     Raises:
-        ConfigError: no tools, neither a chat model nor a sampler, or a policy that does not fit the tools.
+        ConfigError: no tools, neither a chat model nor a sampler, a policy that does not fit the tools, or a
+            budget beside ``speculate``.
     """
 
     def __init__(
@@ -48,6 +55,10 @@ class Wiring:
         sampler: AnySampler | None,
         entailment: AnyEntailment | None,
         options: Mapping[str, Any],
+        asker: AnyAsker | None = None,
+        signals: Sequence[Measure] = (),
+        risk_model: Any = None,
+        speculate: bool = False,
     ) -> None:
         if not tools:
             raise ConfigError("the guard was given no tools. Pass the same list that the agent's model is bound to.")
@@ -67,8 +78,45 @@ class Wiring:
         self.policy = policy or Policy()
         self.policy.check(tuple(self.registered.values()))
         self.store = open_store(store or "memory://") if isinstance(store, str | None) else store
-        self.capture = PlanCapture(model)
-        shared: dict[str, Any] = {"entailment": entailment, "passthrough": (GraphBubbleUp,), **options}
-        self.guard = Guard(self.policy, sampler, self.store, **shared)
-        self.aguard = AsyncGuard(self.policy, sampler, self.store, **shared)
+        self._speculation = self._speculative(sampler) if speculate else None
+        self.capture = PlanCapture(model, listener=self._speculation)
+        given = {"entailment": entailment, "asker": asker, "signals": tuple(signals), "risk_model": risk_model}
+        shared: dict[str, Any] = {
+            **{name: value for name, value in given.items() if value not in (None, ())},
+            "passthrough": (GraphBubbleUp,),
+            **options,
+        }
+        self.guard = Guard(self.policy, self._speculation or sampler, self.store, **shared)
+        self.aguard = AsyncGuard(self.policy, self._speculation or sampler, self.store, **shared)
         self.queue = self.guard.queue
+
+    def assess(self, step: PlanningStep) -> StepVerdict:
+        """The verdict on a step; what was begun for it and is not needed is given up."""
+        try:
+            return self.guard.assess(step)
+        finally:
+            if self._speculation is not None:
+                self._speculation.settled(step)
+
+    async def aassess(self, step: PlanningStep) -> StepVerdict:
+        """The same, asynchronously."""
+        try:
+            return await self.aguard.assess(step)
+        finally:
+            if self._speculation is not None:
+                self._speculation.settled(step)
+
+    def _speculative(self, sampler: AnySampler) -> SpeculativeSampler:
+        if self.policy.budget.any:
+            raise ConfigError(
+                "speculate=True draws before a step's budget can be looked at: leave it out, or the policy's budget"
+            )
+        return SpeculativeSampler(sampler, surely_sampled(self.policy, self.registered), unused=self._spent)
+
+    def _spent(self, unused: Unused) -> None:
+        """What was drawn for nothing is spent all the same."""
+        at = datetime.now(UTC).isoformat()
+        try:
+            self.store.spend(Spending(at=at, thread_id=unused.thread_id, model=unused.model, usage=unused.usage))
+        except StoreError:
+            _log.exception("what was drawn ahead for nothing (%s) is not in the ledger", unused.usage)
