@@ -41,6 +41,7 @@ BUILT_IN: Final = MappingProxyType(
             _info("logprob_mean", "mean log-probability", "nats", Safer.HIGH, Need.LOGPROBS, **_LOGPROB),
             _info("logprob_min", "least log-probability", "nats", Safer.HIGH, Need.LOGPROBS, **_LOGPROB),
             _info("logprob_sum", "joint log-probability", "nats", Safer.HIGH, Need.LOGPROBS, **_LOGPROB),
+            _info("logprob_turn", "joint log-probability to the end", "nats", Safer.HIGH, Need.LOGPROBS, high=0.0),
             _info("top_margin", "least margin of the top token", "nats", Safer.HIGH, Need.TOP_LOGPROBS),
             _info("top_entropy", "greatest token entropy", "nats", Safer.LOW, Need.TOP_LOGPROBS, low=0.0),
             _info(

@@ -18,11 +18,13 @@ from guardrail.signals.protocol import Measure
 from guardrail.signals.semantic import SemanticEntropy, WeightedSemanticEntropy
 from guardrail.signals.token_signals import TOKEN_SIGNALS
 from guardrail.signals.top_tokens import TopEntropy, TopMargin
+from guardrail.signals.turn_logprob import TurnLogprob
 from guardrail.signals.verbalized import VerbalizedConfidence
 from guardrail.signals.verbalized_top_k import VerbalizedTopK
 
 _ALL: Final[tuple[Measure, ...]] = (
     *TOKEN_SIGNALS,
+    TurnLogprob(),
     TopMargin(),
     TopEntropy(),
     VerbalizedConfidence(),
