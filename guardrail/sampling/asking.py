@@ -13,6 +13,9 @@ from guardrail.types import Question, Reply, ReplyBatch, Sample, SampleStatus, U
 
 _CUT_BY_ITS_LIMIT: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 
+_ADAPTATIONS: Final = 3
+"""An endpoint that refuses whatever is sent is not asked for ever."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
@@ -22,6 +25,7 @@ class Query:
     top: int = 0
     wait: float = 0.0
     attempt: int = 0
+    adapted: int = 0
 
 
 class Letters:
@@ -82,8 +86,8 @@ def inquire(
             wait = retry_wait(outcome, query.attempt, retries=retries, patience=patience)
             if wait is not None:
                 following[index] = replace(query, wait=wait, attempt=query.attempt + 1)
-            elif outcome.status is not None and outcome.refused and adapt(outcome):
-                following[index] = replace(query, wait=0.0)
+            elif outcome.refused and query.adapted < _ADAPTATIONS and adapt(outcome):
+                following[index] = replace(query, wait=0.0, adapted=query.adapted + 1)
             elif query.top and outcome.may_be_about_n and outcome.refused:
                 following[index] = replace(query, wait=0.0, top=letters.fewer(query.top))
             else:

@@ -277,7 +277,7 @@ def _retry_after(error: Exception) -> float | None:
     resets = [
         _duration(headers.get(f"x-ratelimit-reset-{what}"))
         for what in _LIMITED
-        if _number(headers.get(f"x-ratelimit-remaining-{what}")) == 0
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
     ]
     return max((reset for reset in resets if reset is not None), default=None)
 
