@@ -19,9 +19,9 @@ from uuid import UUID
 from langchain_core.messages import AIMessage
 
 from guardrail.errors import SamplingError
-from guardrail.policy import Policy
+from guardrail.policy import Policy, TierSettings
 from guardrail.sampling import AsyncSampler, Sampler
-from guardrail.types import PlanningStep, Sample, SampleBatch, SampleStatus, ToolCall, ToolSpec, Usage
+from guardrail.types import PlanningStep, Sample, SampleBatch, SampleStatus, Tier, ToolCall, ToolSpec, Usage
 from guardrail_langgraph.calls import stopped
 from guardrail_langgraph.messages import tool_specs
 from guardrail_langgraph.requests import PlanningRequest
@@ -216,23 +216,38 @@ class SpeculativeSampler:
 
 
 def surely_sampled(policy: Policy, registered: Mapping[str, ToolSpec]) -> Callable[[PlanningRequest], int]:
-    """How many samples a request's step needs whichever tool it calls: the least over the tools it offers.
+    """How many samples a request's step needs whichever tool it calls, with whatever arguments: the least of all.
 
-    Nothing is known of arguments then, so that a rule that may hold counts. A tier that may decide without samples
-    needs none.
+    A tier that may decide without samples needs none.
     """
 
     def likely(request: PlanningRequest) -> int:
         if request.settings.get("tool_choice") == "none":
             return 0
         offered = tool_specs(request.settings.get("tools"))
-        return min((_first_draw(policy, registered.get(tool.name, tool)) for tool in offered), default=0)
+        tiers = {tier for tool in offered for tier in _tiers(policy, registered.get(tool.name, tool))}
+        return min((_first_draw(policy.settings[tier]) for tier in tiers), default=0)
 
     return likely
 
 
-def _first_draw(policy: Policy, tool: ToolSpec) -> int:
-    return policy.resolve(ToolCall(name=tool.name, arguments={}), tool).stages[0].samples
+def _tiers(policy: Policy, tool: ToolSpec) -> set[Tier]:
+    """Every tier that a call of the tool may get: that of no arguments, and of each rule down to the first that holds
+    for all of them.
+    """
+    tiers = {policy.resolve(ToolCall(name=tool.name, arguments={}), tool).tier}
+    for rule in policy.rules:
+        if rule.names(tool.name):
+            tiers.add(rule.tier)
+            if not rule.conditional:
+                return tiers
+    return {*tiers, policy.default}
+
+
+def _first_draw(settings: TierSettings) -> int:
+    if settings.logprob is not None:
+        return 0
+    return settings.cascade[0].samples if settings.cascade else settings.samples
 
 
 def _same(ahead: _Ahead, step: PlanningStep) -> bool:
