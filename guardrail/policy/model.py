@@ -162,7 +162,7 @@ class LimitsPart(_NotEmpty):
     tokens: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})] | Unset = None
     """Prompt and completion tokens together."""
     seconds: Positive | Unset = None
-    """Wall time of requests to the model."""
+    """Wall time: of a step since it began, of a thread and a day that of their requests."""
     money: Positive | Unset = None
     """In the currency of 'prices'."""
 
