@@ -22,7 +22,7 @@ class ChaoShenSemanticEntropy:
 
     def measure(self, evidence: Evidence) -> Signal:
         """The estimate; missing where drawing stopped early."""
-        missing = evidence.no_spread() or evidence.curtailed()
+        missing = evidence.no_spread()
         if missing:
             return over_samples(self.info, evidence, missing=missing)
         return over_samples(self.info, evidence, chao_shen_entropy(map(len, evidence.members)))

@@ -10,8 +10,8 @@ _TINY: Final = 1e-300
 _MOST_TERMS: Final = 10_000
 _HALVINGS: Final = 200
 _ASYMPTOTIC: Final = 10.0
-_DIGAMMA: Final = (-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132, 691 / 32_760, -1 / 12)
-_TRIGAMMA: Final = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2_730, 7 / 6)
+_DIGAMMA: Final = (-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132)
+_TRIGAMMA: Final = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66)
 
 
 def regularised_beta(x: float, a: float, b: float) -> float:

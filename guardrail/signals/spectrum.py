@@ -18,13 +18,7 @@ def eigenvalues(matrix: Sequence[Sequence[float]]) -> list[float]:
     """
     diagonal, beside = _three_diagonals([list(row) for row in matrix])
     squares = [value * value for value in beside]
-    radius = max(
-        (
-            abs(value) + left + right
-            for value, left, right in zip(diagonal, [0, *map(abs, beside)], [*map(abs, beside), 0], strict=True)
-        ),
-        default=0.0,
-    )
+    radius = max((math.fsum(map(abs, row)) for row in matrix), default=0.0)  # Gershgorin
     return [_eigenvalue(place, diagonal, squares, radius) for place in range(len(diagonal))]
 
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrail.errors import ConfigError
 from guardrail.signals import BUILT_IN, Evidence, Registry
 from guardrail.types import Cluster, MeaningKind, Sample, SampleStatus, Signal, Token, ToolCall
 
-SIGNALS = tuple(BUILT_IN)
+SIGNALS = tuple(name for name, measure in BUILT_IN.items() if measure.info.sampled)
 PLAN = Sample(calls=(ToolCall(name="pay", arguments={"amount": 5}),))
-SPREAD = ("semantic_entropy", "semantic_entropy_normalized", "semantic_entropy_weighted", "lexical_entropy")
+SPREAD = tuple(name for name in SIGNALS if "entropy" in name)
 
 
 def measure(names, *, samples=(), **evidence):
@@ -50,6 +51,7 @@ def signals(
             samples=tuple(samples),
             clusters=by_amount(samples),
             agrees=tuple(sample.calls == PLAN.calls if sample.valid else None for sample in samples),
+            arguments={"amount": tuple(cluster.members for cluster in by_amount(samples))},
             asked=len(samples) if asked is None else asked,
         ),
     )
@@ -109,9 +111,7 @@ def test_one_valid_sample_has_no_spread() -> None:
 
 
 def test_nothing_asked_and_nothing_drawn() -> None:
-    assert {signal.missing for name, signal in signals([]).items() if not name.startswith("logprob")} == {
-        "no samples were asked for"
-    }
+    assert {signal.missing for signal in signals([]).values()} == {"no samples were asked for"}
     found = signals([], asked=5)
     assert found["agreement"].missing == "none of the 0 samples drawn is valid"
     assert found["semantic_entropy"].missing == "no samples were drawn"
@@ -122,16 +122,14 @@ def test_stopping_early_leaves_bounds_and_no_number() -> None:
     assert found["agreement"].missing == "4 of 5 samples were drawn: between 0.60 and 0.80"
     assert found["semantic_entropy"].missing == "4 of 5 samples were drawn: between 0.50 and 0.95"
     assert found["semantic_entropy_normalized"].missing == "4 of 5 samples were drawn: between 0.31 and 0.59"
-    assert found["semantic_entropy_weighted"].missing == found["lexical_entropy"].missing == "4 of 5 samples were drawn"
+    assert found["lexical_entropy"].missing == "4 of 5 samples were drawn: between 0.50 and 0.95"
+    assert found["semantic_entropy_weighted"].missing == "4 of 5 samples were drawn"
 
 
 def test_samples_that_were_not_compared_have_no_semantic_entropy() -> None:
-    samples = distinct(5, 5, 6)
-    found = measure(
-        ("semantic_entropy", "lexical_entropy"), planned=PLAN, index=0, samples=samples, agreeing=0, asked=3
-    )
-    assert found[0].missing == "the samples could not be compared"
-    assert found[1].value is not None
+    found = measure(SIGNALS, planned=PLAN, index=0, samples=distinct(5, 5, 6), asked=3)
+    assert {signal.name for signal in found if signal.value is not None} == {"lexical_entropy"}
+    assert {signal.missing for signal in found if signal.value is None} == {"the samples could not be compared"}
 
 
 @pytest.mark.parametrize("logprob", [None, math.nan, -math.inf])
@@ -171,7 +169,7 @@ def test_arguments_nested_for_ever_are_a_reason_and_no_crash() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"unknown signal 'entropy'; there are: agreement"):
+    with pytest.raises(ConfigError, match=r"unknown signal 'entropy'; there are: logprob_mean"):
         measure(("agreement", "entropy"), planned=PLAN, index=0)
 
 
