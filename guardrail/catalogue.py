@@ -111,7 +111,7 @@ BUILT_IN: Final = MappingProxyType(
                 Safer.LOW,
                 Need.MEANINGS,
                 low=0.0,
-                source="Wolpert and Wolf 1995",
+                source="Archer et al. 2014; Ciosek et al. 2025, arXiv 2504.03579",
             ),
             _info(
                 "semantic_entropy_chao_shen",
@@ -132,7 +132,7 @@ BUILT_IN: Final = MappingProxyType(
                 Need.ARGUMENTS,
                 Need.MEANINGS,
                 low=0.0,
-                source="Nikitin et al. 2024",
+                source="Nikitin et al. 2024, arXiv 2405.20003",
             ),
         )
     }

@@ -1,6 +1,9 @@
 """Named numbers about one planned call; what could not be measured is missing, with its reason."""
 
+from guardrail.signals.agreement import credible_share
+from guardrail.signals.bayesian import posterior_entropy
 from guardrail.signals.built_in import BUILT_IN
+from guardrail.signals.chao_shen import chao_shen_entropy
 from guardrail.signals.entropy import discrete_entropy, entropy_bounds, weighted_entropy
 from guardrail.signals.evidence import Evidence
 from guardrail.signals.lexical import lexical_entropy
@@ -22,8 +25,11 @@ __all__ = [
     "VerbalizedConfidence",
     "VerbalizedTopK",
     "call_logprobs",
+    "chao_shen_entropy",
+    "credible_share",
     "discrete_entropy",
     "entropy_bounds",
     "lexical_entropy",
+    "posterior_entropy",
     "weighted_entropy",
 ]
