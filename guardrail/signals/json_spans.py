@@ -61,15 +61,9 @@ def objects(text: str, start: int = 0) -> Iterator[Node]:
         position = text.find("{", node.end)
 
 
-def values(node: Node, *, top: bool = True) -> Iterator[Span]:
-    """Where an object's values stand: texts without their quotes, and what is empty as it is written."""
-    if node.members:
-        for _, member in node.members:
-            yield from values(member, top=False)
-    elif isinstance(node.value, str) and node.value:
-        yield node.start + 1, node.end - 1
-    elif not top:
-        yield node.start, node.end
+def values(node: Node) -> list[Span]:
+    """Where an object's values stand, as JSON writes them: texts with their quotes, lists and objects whole."""
+    return [(member.start, member.end) for _, member in node.members]
 
 
 def written_as_text(text: str, node: Node) -> tuple[Any, list[Span]] | None:

@@ -1,8 +1,10 @@
 """How likely the model found the name and the argument values of a planned call.
 
-Quotes, braces and keys are nearly certain whatever the call says, so that they only dilute: only tokens
-that overlap a tool name or an argument value count (Ye et al. 2026, arXiv 2604.22985). Which tokens those
-are is known only if the tokens spell exactly the calls of the plan; otherwise there is no number.
+Keys, braces and what a template puts around a call are nearly certain whatever the call says, so that they only
+dilute: only tokens that overlap the tool's name or an argument's value count (Ye et al. 2026, arXiv 2604.22985). A
+value is what JSON writes: the quote that ends a text says that nothing follows, and the commas of a list how many items
+it has, so that they are as much the model's choice as the characters. Which tokens those are is known only if the
+tokens spell exactly the calls of the plan; otherwise there is no number.
 """
 
 from __future__ import annotations

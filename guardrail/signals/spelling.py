@@ -154,7 +154,7 @@ def _candidates(text: str, node: Node) -> Iterator[_Written]:
     name = next((found for found in names if isinstance(found.value, str) and found.value), None)
     given = next((found for key in _ARGUMENT_KEYS if (found := node.member(key)) is not None), None)
     if name and given:
-        inner = (given.value, list(values(given))) if isinstance(given.value, dict) else written_as_text(text, given)
+        inner = (given.value, values(given)) if isinstance(given.value, dict) else written_as_text(text, given)
         if inner is not None:
             spans = sorted([(name.start + 1, name.end - 1), *inner[1]])
             yield _Written(name.value, inner[0], tuple(spans))
