@@ -1,4 +1,4 @@
-"""Judges of free texts: NLI cross-encoders and sentence embeddings on this machine, and NLI served over HTTP."""
+"""Local chat models; judges of free texts: NLI and sentence embeddings on this machine, and NLI served over HTTP."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from guardrail_transformers.batching import Work
+    from guardrail_transformers.chat_model import LocalChatModel
+    from guardrail_transformers.decoding import Drawing
     from guardrail_transformers.embeddings import EmbeddingEntailment
+    from guardrail_transformers.local_requests import LocalRequest
     from guardrail_transformers.nli import NLIEntailment
     from guardrail_transformers.served import ServedNLIEntailment
 
-__all__ = ["EmbeddingEntailment", "NLIEntailment", "ServedNLIEntailment", "Work"]
+__all__ = [
+    "Drawing",
+    "EmbeddingEntailment",
+    "LocalChatModel",
+    "LocalRequest",
+    "NLIEntailment",
+    "ServedNLIEntailment",
+    "Work",
+]
 
 _PLACES = {
+    "Drawing": "decoding",
     "EmbeddingEntailment": "embeddings",
+    "LocalChatModel": "chat_model",
+    "LocalRequest": "local_requests",
     "NLIEntailment": "nli",
     "ServedNLIEntailment": "served",
     "Work": "batching",
