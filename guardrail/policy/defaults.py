@@ -15,7 +15,7 @@ from typing import Final
 from guardrail.policy.stages import Stage, Stopping
 from guardrail.types import Route, Tier
 
-FREE: Final = ("logprob_mean", "logprob_min", "logprob_sum", "top_margin", "top_entropy")
+FREE: Final = ("logprob_mean", "logprob_min", "logprob_sum", "logprob_turn", "top_margin", "top_entropy")
 """Signals of the plan itself; they cost nothing and are missing where the provider gives no log-probabilities."""
 
 SAMPLED: Final = (

@@ -10,7 +10,8 @@ import pytest
 from guardrail import codec
 from guardrail.policy import COMPARATORS, TIER_DEFAULTS, Policy
 from guardrail.policy.conditions import NAMES
-from guardrail.types import Label, LabelSource, Record
+from guardrail.policy.defaults import FREE
+from guardrail.types import Label, LabelSource, Need, Record
 from tests.support.records import record
 from tests.support.schemas import FOLDER, published, text
 
@@ -134,4 +135,6 @@ def test_names_are_those_that_the_other_rooms_know() -> None:
     from guardrail.clustering import COMPARATORS as KNOWN_COMPARATORS
 
     assert set(COMPARATORS) == set(KNOWN_COMPARATORS)
+    free = {info.name for info in catalogue.BUILT_IN.values() if info.needs <= {Need.LOGPROBS, Need.TOP_LOGPROBS}}
+    assert set(FREE) == free
     assert {name for settings in TIER_DEFAULTS.values() for name in settings.signals} <= set(catalogue.BUILT_IN)
