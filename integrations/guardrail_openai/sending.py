@@ -52,7 +52,7 @@ class Caller:
     """Sends calls through a client, at most ``concurrency`` of them at once, each given ``timeout`` seconds.
 
     What fails comes back as a ``Failure`` in its place. The clients given are not touched: copies of them retry
-    nothing by themselves. ``limits`` are the rate-limit headers seen last.
+    nothing by themselves. ``limits`` are the rate-limit headers seen last, ``reported`` the last bill, as it came.
     """
 
     def __init__(self, clients: Sequence[OpenAI | AsyncOpenAI], *, timeout: float, concurrency: int) -> None:
@@ -63,6 +63,7 @@ class Caller:
             raise ConfigError("give the sampler an OpenAI client, an AsyncOpenAI client, or one of each")
         self.base_url = str(own[0].base_url)
         self.limits: dict[str, str] = {}
+        self.reported: Mapping[str, Any] = {}
         self._timeout = timeout
         self._concurrency = concurrency
 
@@ -118,6 +119,7 @@ class Caller:
     def _answer(self, call: Call, response: Any, seconds: float) -> Answer:
         self.limits.update({k: v for k, v in response.headers.items() if k.lower().startswith("x-ratelimit-")})
         data = _data(response.content)
+        self.reported = mapping(data.get("usage"))
         if call.api == "responses":
             if not isinstance(data.get("output"), list):
                 raise NotAnAnswer("the response has no output")

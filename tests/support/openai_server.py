@@ -109,7 +109,7 @@ class OpenAIServer:
 
     ``n``: "honour", "ignore" (one choice, whatever was asked), or the largest number accepted (else 400).
     ``usage``: "all" choices, "one" (of a single choice, whatever was sent), "each" (the prompt, too, once for every
-    choice), or "none".
+    choice), "counted" (as many completion tokens as there are log-probabilities), or "none".
     ``logprobs``: "all", "text" (none for tool calls, like several providers), or "none".
     ``key``: the only API key that is taken. ``models``: names of the only models there are. ``sent``: headers of
     every answer.
@@ -134,7 +134,7 @@ class OpenAIServer:
         reply: Reply | Message | None = None,
         *,
         n: int | Literal["honour", "ignore"] = "honour",
-        usage: Literal["all", "one", "each", "none"] = "all",
+        usage: Literal["all", "one", "each", "counted", "none"] = "all",
         logprobs: Literal["all", "text", "none"] = "all",
         echo: bool = False,
         delay: float = 0.0,
@@ -265,6 +265,8 @@ class OpenAIServer:
         }
         if self.usage != "none":
             paid = self.completion_tokens * (1 if self.usage == "one" else len(messages))
+            if self.usage == "counted":
+                paid = sum(len(tokens(choice["message"], 0)) for choice in response["choices"])
             prompt = self.prompt_tokens * (len(messages) if self.usage == "each" else 1)
             response["usage"] = {"prompt_tokens": prompt, "completion_tokens": paid, "total_tokens": prompt + paid}
         return response

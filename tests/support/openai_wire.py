@@ -22,7 +22,10 @@ def tokens(message: Message, top: int) -> list[Body]:
             "token": token,
             "logprob": -0.01 * (1 + len(token)),
             "bytes": list(token.encode()),
-            "top_logprobs": [{"token": token, "logprob": -0.01 * (1 + len(token)), "bytes": None}][:top],
+            "top_logprobs": [
+                {"token": token, "logprob": -0.01 * (1 + len(token)), "bytes": None},
+                {"token": "~", "logprob": -5.0, "bytes": None},
+            ][:top],
         }
         for token in re.findall(r"\w+|\s+|[^\w\s]", text)
     ]

@@ -1,0 +1,117 @@
+"""All checks, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from guardrail.calibration import RiskModel
+from guardrail.errors import ConfigError
+from guardrail.policy import Policy
+from guardrail.types import Need, Sample, ToolSpec, Usage
+from guardrail_openai.doctor import canaries, choices, costs, endpoint, independence, likelihood, rules
+from guardrail_openai.doctor.findings import Blocked, Finding, Level, exit_code
+from guardrail_openai.doctor.probes import Drawn, Probes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was found, what it cost to find it, and what a step will cost. ``prompt`` and ``completion`` are the
+    tokens of the canaries that the estimate is made from.
+    """
+
+    findings: tuple[Finding, ...]
+    blocked: bool
+    spent: Usage
+    tiers: tuple[rules.ToolTier, ...] = ()
+    costs: tuple[costs.TierCost, ...] = ()
+    prompt: int | None = None
+    completion: float | None = None
+    rate_limits: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return exit_code(self.findings, blocked=self.blocked)
+
+
+def examine(
+    probes: Probes,
+    *,
+    policy: Policy,
+    tools: Sequence[ToolSpec],
+    samples: int,
+    judge: str,
+    tell: Callable[[Finding], None] = lambda _: None,
+) -> Report:
+    """Run every check; ``tell`` hears each finding as it is made.
+
+    What is on this machine is looked at first: it costs nothing.
+    """
+    findings: list[Finding] = []
+
+    def note(*found: Finding) -> None:
+        for one in found:
+            findings.append(one)
+            tell(one)
+
+    note(rules.fits(policy, tools), rules.judge(judge), rules.libraries())
+    own = rules.tiers(policy, tools) if findings[0].level is not Level.FAILURE else ()
+    try:
+        found, plain = endpoint.reached(probes)
+    except Blocked as blocked:
+        note(blocked.finding, rules.calibration(policy, frozenset(), probes.model))
+        return Report(findings=tuple(findings), blocked=True, spent=probes.spent, tiers=own)
+    note(found)
+    likely, drawn, needs = likelihood.log_probabilities(probes)
+    plans = [plain, drawn] if drawn.samples else [plain]
+    note(endpoint.tool_calls(probes, plans))
+    if tools:
+        note(endpoint.own_tools(probes, tools))
+    note(likely)
+    free = choices.ladder(probes, samples, logprobs=Need.LOGPROBS in needs)
+    note(choices.several(probes, free, samples), choices.usage(free))
+    drawings = independence.independence(probes, choices.most_choices(free))
+    note(*drawings, independence.variety(free, independent=_sound(drawings)))
+    lettered, has_letters, question = likelihood.letters(probes, plans)
+    note(lettered)
+    available = needs | ({Need.QUESTION} if has_letters else frozenset())
+    note(rules.calibration(policy, available, probes.model), _limits(probes))
+    prices = costs.Prices(free, question)
+    step = probes.step(probes.request(canaries.PLAIN), _planned(plans))
+    return Report(
+        findings=tuple(findings),
+        blocked=False,
+        spent=probes.spent,
+        tiers=own,
+        costs=costs.costs(policy, prices, step, _risk_signals(policy)) if step.planned.calls else (),
+        prompt=prices.prompt,
+        completion=prices.completion,
+        rate_limits=probes.rate_limits,
+    )
+
+
+def _sound(findings: Sequence[Finding]) -> bool:
+    return all(finding.level is not Level.FAILURE for finding in findings)
+
+
+def _planned(plans: Sequence[Drawn]) -> Sample:
+    return next((sample for one in plans for sample in one.samples if sample.calls), Sample())
+
+
+def _risk_signals(policy: Policy) -> tuple[str, ...]:
+    try:
+        return RiskModel.load(policy.risk_model).signals if policy.risk_model else ()
+    except ConfigError:
+        return ()
+
+
+def _limits(probes: Probes) -> Finding:
+    seen = {name.lower().removeprefix("x-ratelimit-"): value for name, value in probes.rate_limits.items()}
+    shown = ", ".join(f"{name} {seen[name]}" for name in sorted(seen) if name.startswith(("limit", "remaining")))
+    return Finding(
+        check="rate limits",
+        level=Level.OK,
+        found=f"Announced: {shown}." if shown else "None announced.",
+        data=seen,
+    )
