@@ -10,6 +10,7 @@ from guardrail.engine.decide import Tally, cuts
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
 from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading, concluded, count, expect, needed_of, read
 from guardrail.policy import Condition, Op, Policy, Resolution, Stage, StoppingRule
+from guardrail.sampling.stopping import next_look
 from guardrail.types import SAMPLED, Need, PlanningStep, Reason, Route, Signal, Tier, ToolCall
 
 
@@ -41,6 +42,7 @@ class Call:
         self.risk: Signal | None = None
         self.critical = resolution.tier is Tier.CRITICAL
         self.early = early and resolution.stopping.rule is not StoppingRule.NONE and not self.critical
+        self.expects = self.early and resolution.stopping.rule is StoppingRule.BAYESIAN
         if self.critical:
             self.at = len(self.stages) - 1
 
@@ -74,8 +76,8 @@ class Call:
         return stage.signals if self.critical else stage.named
 
     def size(self, gathered: Gathered) -> int:
-        """How many samples the stage looks at: the last one at all N of the step."""
-        return (gathered.asked or self.stage.samples) if self.last else self.stage.samples
+        """How many samples the stage looks at: the last one at as many as any call that comes to its last."""
+        return (gathered.raised or self.stage.samples) if self.last else self.stage.samples
 
     def sampled(self, gathered: Gathered) -> bool:
         """Whether the stage takes samples."""
@@ -110,15 +112,43 @@ class Call:
         n = self.size(gathered)
         if not n or not gathered.requested:
             return Tally(asked=0, needed=0)
-        wanted = (one for one in self.stage.execute if one.signal == AGREEMENT and one.op is Op.GE)
-        return gathered.tally(self.index, n, max((needed_of(one, n) for one in wanted), default=0))
+        return gathered.tally(self.index, n, self._needed(n))
 
     def next_look(self, gathered: Gathered) -> int:
-        """After how many samples to look again, where the stage waits for some."""
+        """After how many samples to look again, where the stage waits for some.
+
+        A call at its last stage waits at least for the N of its own tier: another, for which N is raised, may be
+        decided before.
+        """
         n = self.size(gathered)
-        if not (self.last and self.early):
+        if not self.last:
             return n
-        return next((look for look in self._looks(n) if look > gathered.requested), n)
+        look = n
+        if self.early:
+            look = next((look for look in self._looks(n) if look > gathered.requested), n)
+            look = min(look, self._expected(gathered, n)) if self.expects else look
+        own = self.resolution.samples
+        return min(look, own) if gathered.requested < own else look
+
+    def _expected(self, gathered: Gathered, n: int) -> int:
+        """After how many samples the Bayesian rule can be expected to decide."""
+        if self.resolution.waves or not self._needed(n):
+            return n
+        counted, stopping = gathered.tally(self.index, n, self._needed(n)), self.resolution.stopping
+        return gathered.requested + next_look(
+            agreeing=counted.agreeing,
+            disagreeing=counted.disagreeing,
+            remaining=n - gathered.requested,
+            needed=counted.needed,
+            asked=n,
+            error=stopping.error,
+            prior=stopping.prior,
+        )
+
+    def _needed(self, n: int) -> int:
+        """How many of n samples the stage needs to agree; 0 where it has no such condition."""
+        wanted = (one for one in self.stage.execute if one.signal == AGREEMENT and one.op is Op.GE)
+        return max((needed_of(one, n) for one in wanted), default=0)
 
     def deciding(self, gathered: Gathered) -> list[tuple[Need, int]]:
         """What the conditions of the stage need compared, and for how many samples."""
@@ -130,8 +160,7 @@ class Call:
     def _looks(self, n: int) -> Iterable[int]:
         base = max((stage.samples for stage in self.stages[:-1]), default=0)
         if not self.resolution.waves:
-            wanted = [needed_of(one, n) for one in self.stage.execute if one.signal == AGREEMENT and one.op is Op.GE]
-            yield from cuts(n, max(wanted, default=0))
+            yield from cuts(n, self._needed(n))
         for size in self.resolution.waves:
             base += size
             if base < n:

@@ -20,6 +20,7 @@ from guardrail.types import SAMPLED, Need, PlanningStep, Reason, Reply, Sample, 
 
 COMPARED: Final = (Need.AGREEMENT, Need.MEANINGS, Need.ARGUMENTS)
 """Needs for which texts are judged, from few pairs to many."""
+_GROUPED: Final = frozenset({Need.MEANINGS, Need.ARGUMENTS})
 
 
 class Risk(Protocol):
@@ -76,6 +77,9 @@ class Gathered:
         self.step = step
         self.tools = tools
         self.asked = 0
+        """N of the step: how many samples it set out for."""
+        self.raised = 0
+        """How many the last stage of its calls looks at: N of those that are not decided yet."""
         self.requested = 0
         self.samples: tuple[Sample, ...] = ()
         self.same: dict[TextPair, bool] = {}
@@ -194,27 +198,37 @@ class Gathered:
         return "the samples were not compared: no stage that was reached needs it"
 
     def _risk(self, index: int, n: int) -> Signal:
-        """P(wrong). A sample that is missing may not pass for a signal that is: such a risk was never learned."""
+        """P(wrong). Samples that are missing may not pass for a provider that gives none, which may have been learned.
+
+        So where samples are open, something must bound what they could have been; the model opens the rest.
+        """
         model, missing = self.tools.risk, "there is no risk model"
         if model is not None:
             signals = self.measure(model.signals, index, n)
-            for signal in signals:
-                if signal.bounds is None and self.tools.sampled(signal.name) and n:
-                    lacks = self._lacks(signal.name, index, n)
-                    if lacks is not None or self._open(n):
-                        why = lacks or signal.missing or f"{self._open(n)} of {n} samples are not drawn or not valid"
-                        return Signal(name=RISK.name, unit=RISK.unit, missing=f"{signal.name} is not known: {why}")
+            unknown = self._unknown(signals, index, n)
+            if unknown is not None:
+                return Signal(name=RISK.name, unit=RISK.unit, missing=unknown)
             try:
                 found = model.risk(signals)
             except Exception as error:  # noqa: BLE001 - whatever a model of somebody else raises, there is no risk
                 missing = f"it could not be computed: {type(error).__name__}"
             else:
-                if isinstance(found, Signal) and all(
-                    0 <= end <= 1 for end in (found.value or 0.0, *(found.bounds or ()))
-                ):
+                if isinstance(found, Signal) and _is_probability(found):
                     return replace(found, name=RISK.name, unit=RISK.unit)
                 missing = "it could not be computed: what came back is no probability"
         return Signal(name=RISK.name, unit=RISK.unit, missing=missing)
+
+    def _unknown(self, signals: Sequence[Signal], index: int, n: int) -> str | None:
+        """Why the samples do not tell what a risk rests on; None where they do, or where it takes none."""
+        sampled = [signal for signal in signals if n and self.tools.sampled(signal.name)]
+        for signal in sampled:
+            lacks = self._lacks(signal.name, index, n)
+            if lacks is not None:
+                return f"{signal.name} is not known: {lacks}"
+        if sampled and self._open(n) and all(signal.bounds is None for signal in sampled):
+            why = sampled[0].missing or f"{self._open(n)} of {n} samples are not drawn or not valid"
+            return f"{sampled[0].name} is not known: {why}"
+        return None
 
     def _evidence_of(self, index: int, n: int, compared: frozenset[Need]) -> Evidence:
         samples = self.drawn(n)
@@ -227,7 +241,7 @@ class Gathered:
                 index=index,
                 tool=self.step.tool(self.step.planned.calls[index].name),
                 samples=samples,
-                clusters=meaning.clusters if meaning is not None and Need.MEANINGS in known else (),
+                clusters=meaning.clusters if meaning is not None and known & _GROUPED else (),
                 agrees=meaning.agrees if meaning is not None else (),
                 arguments=meaning.arguments if meaning is not None and Need.ARGUMENTS in known else {},
                 asked=n,

@@ -91,7 +91,7 @@ def assess(
     calls = calls_of(step, policy, early=curtail)
     audit = max((call.resolution.audit for call in calls), default=0.0)
     audited = draw_audit < audit
-    gathered = Gathered(step, tools, comparators=_comparators(calls), stated_defaults=policy.stated_defaults)
+    gathered = Gathered(step, tools, comparators=comparators_of(calls), stated_defaults=policy.stated_defaults)
     measured = [call for call in calls if call.ruling is None]
     if audited:
         for call in measured:
@@ -118,8 +118,7 @@ class _Measuring:
 
     def run(self) -> Part:
         yield from self._advance()
-        taking = self._calls if self._audited else self._open()
-        self._gathered.asked = max((call.most(self._gathered.tools, whole=self._audited) for call in taking), default=0)
+        self._gathered.asked = self._most(self._calls) if self._audited else self._gathered.raised
         while target := self._target():
             yield from self._draw(target)
             yield from self._advance()
@@ -130,17 +129,27 @@ class _Measuring:
     def _open(self) -> list[Call]:
         return [call for call in self._calls if call.open]
 
+    def _all(self) -> int:
+        """How many samples there will be at most."""
+        return self._gathered.asked if self._audited else self._gathered.raised
+
+    def _most(self, calls: Iterable[Call]) -> int:
+        """N of those calls, of as many as take samples."""
+        return max((call.most(self._gathered.tools, whole=self._audited) for call in calls), default=0)
+
     def _advance(self) -> Part:
         """Take every call as far through its stages as the evidence reaches, and pay for what that takes."""
         moved = True
         while moved:
             moved = False
+            self._gathered.raised = self._most(self._open())
             yield from self._inquire((call, name) for call in self._open() for name in call.paid_in(call.stage))
             yield from self._compare()
             for call in [call for call in self._open() if not call.last]:
                 look = call.look(self._gathered)
                 if look.outcome in (Outcome.EXECUTE, Outcome.DOUBT):
                     call.ruling = ruled(call, look, self._gathered)
+                    moved = True
                 elif look.outcome is Outcome.NEXT or call.complete(self._gathered):
                     call.at += 1
                     moved = True
@@ -181,20 +190,21 @@ class _Measuring:
         after which there is another, structure has to do.
         """
         gathered = self._gathered
-        if gathered.requested < gathered.asked:
+        if gathered.requested < self._all():
             yield from self._judge(wanted for call in self._open() for wanted in self._at_this_look(call))
         elif gathered.samples:
             wanted = {*self._of_record(), *(each for call in self._open() for each in call.deciding(gathered))}
             if wanted and not gathered.pairs:
-                yield from self._judge([(Need.AGREEMENT, gathered.asked)])
+                yield from self._judge([(Need.AGREEMENT, gathered.requested)])
             yield from self._judge(wanted)
 
     def _at_this_look(self, call: Call) -> Iterable[tuple[Need, int]]:
         """What a call needs compared before all N samples are there."""
         gathered = self._gathered
         ends = call.complete(gathered)
-        looks_again = not ends and call.last and call.next_look(gathered) < gathered.asked
-        if not gathered.samples or not (ends or call.early) or (looks_again and not self._judging_is_free):
+        looks_again = not ends and call.last and call.next_look(gathered) < self._all()
+        skipped = looks_again and not (self._judging_is_free or call.expects)
+        if not gathered.samples or skipped or not (ends or call.early):
             return ()
         return call.deciding(gathered)
 
@@ -212,23 +222,22 @@ class _Measuring:
 
         Where the judge fails, the policy may let the texts count as different.
         """
-        gathered = self._gathered
-        if gathered.unjudged is not None or not gathered.samples:
-            return
-        asked = tuple(dict.fromkeys(pair for need, n in wanted for pair in gathered.open_pairs(need, n)))
-        if not asked:
-            return
-        answer = yield Judge(pairs=asked)
-        judged = _judged(asked, answer)
-        if not judged and self._policy.judge_fallback == "exact":
-            gathered.fell_back = True
-            judged = dict.fromkeys(asked, False)
-        gathered.same.update(judged)
-        gathered.pairs += len(asked)
-        gathered.known_pairs += answer.known if isinstance(answer, Answers) else 0
-        if not judged:
-            gathered.unjudged = _detail(answer)
-            gathered.closed = True
+        gathered, wanted = self._gathered, list(wanted)
+        while gathered.samples and gathered.unjudged is None:
+            asked = tuple(dict.fromkeys(pair for need, n in wanted for pair in gathered.open_pairs(need, n)))
+            if not asked:
+                return
+            answer = yield Judge(pairs=asked)
+            judged = _judged(asked, answer)
+            if not judged and self._policy.judge_fallback == "exact":
+                gathered.fell_back = True
+                judged = dict.fromkeys(asked, False)
+            gathered.same.update(judged)
+            gathered.pairs += len(asked)
+            gathered.known_pairs += answer.known if isinstance(answer, Answers) else 0
+            if not judged:
+                gathered.unjudged = _detail(answer)
+                gathered.closed = True
 
     def _inquire(self, wanted: Iterable[tuple[Call, str]]) -> Part:
         """Ask what is not asked yet. What comes back unusable leaves its signal missing, and says why."""
@@ -295,7 +304,7 @@ def _detail(answer: object) -> str:
     return str(answer) if isinstance(answer, MeasurementError) else "the answer has the wrong form"
 
 
-def _comparators(calls: Sequence[Call]) -> dict[str, dict[str, str]]:
+def comparators_of(calls: Sequence[Call]) -> dict[str, dict[str, str]]:
     """Comparators by tool. Where two calls of a tool met rules that differ, only what both say holds."""
     found: dict[str, dict[str, str]] = {}
     for call in calls:

@@ -14,7 +14,7 @@ from guardrail.errors import EntailmentError
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
 from guardrail.types import Reason, Route, StepVerdict
-from tests.engine.test_routes import in_order, pay, sample, step, tiers
+from tests.engine.steps import in_order, pay, sample, step, tiers
 
 
 class Same:

@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from guardrail import AsyncGuard, Guard, Policy, open_store
+from guardrail import AsyncGuard, Guard
 from guardrail.clustering import TextPair
-from guardrail.errors import ConfigError, EntailmentError, SamplingError, StoreError
+from guardrail.errors import ConfigError, EntailmentError, SamplingError
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
-from guardrail.types import (
-    DecisionType,
-    PlanningStep,
-    Reason,
-    Record,
-    Route,
-    Sample,
-    SampleBatch,
-    SampleStatus,
-    StepVerdict,
-    Tier,
-    Token,
-    ToolCall,
-    ToolSpec,
-)
-
-PAY = ToolSpec(
-    name="pay",
-    parameters={
-        "type": "object",
-        "properties": {"amount": {"type": "number"}, "memo": {"type": "string", "description": "Free text."}},
-        "required": ["amount"],
-    },
-)
-READ = ToolSpec(name="read", parameters={"type": "object", "properties": {"id": {"type": "string"}}})
-
-
-def pay(amount: float, memo: str | None = None, identity: str = "c1") -> ToolCall:
-    arguments: dict[str, Any] = {"amount": amount}
-    if memo is not None:
-        arguments["memo"] = memo
-    return ToolCall(name="pay", arguments=arguments, id=identity)
-
-
-def sample(*calls: ToolCall, **more: Any) -> Sample:
-    return Sample(calls=calls, text="" if calls else "Which one?", **more)
-
-
-def step(*calls: ToolCall, **more: Any) -> PlanningStep:
-    given: dict[str, Any] = {
-        "id": "m1",
-        "planned": sample(*calls),
-        "tools": (PAY, READ),
-        "request": "the request",
-        "thread_id": "t1",
-        **more,
-    }
-    return PlanningStep(**given)
-
-
-def tiers(tier: str, **more: Any) -> Policy:
-    return Policy.parse({"default": {"tier": tier}, **more})
-
-
-GOOD, OTHER, BROKEN = sample(pay(10)), sample(pay(20)), sample(pay(10), status=SampleStatus.TRUNCATED)
-
-
-def decide(policy: Policy, drawn: Sequence[Sample], one: PlanningStep | None = None, **options: Any) -> StepVerdict:
-    return Guard(policy, ScriptedSampler(in_order(drawn)), MemoryStore(), **options).assess(one or step(pay(10)))
-
-
-def in_order(drawn: Sequence[Sample]) -> Callable[[PlanningStep, int], SampleBatch]:
-    left = list(drawn)
-
-    def draw(_step: PlanningStep, n: int) -> SampleBatch:
-        batch, left[:] = left[:n], left[n:]
-        return SampleBatch(samples=tuple(batch))
-
-    return draw
-
+from guardrail.types import Reason, Route, Sample, SampleBatch, SampleStatus, Tier, ToolCall
+from tests.engine.steps import BROKEN, GOOD, OTHER, Broken, decide, in_order, likely, pay, sample, step, tiers
 
 TABLE = [
     ("low", [GOOD, GOOD, OTHER], Route.EXECUTE, Reason.AGREED),
@@ -119,32 +48,6 @@ def test_the_planned_call_is_not_a_sample() -> None:
     assert verdict.verdicts[0].agreeing == 0
 
 
-class Broken:
-    """A backend that fails in every way it can."""
-
-    name = "broken"
-
-    def __init__(self, error: Exception | None = None, answer: Any = None) -> None:
-        self._error, self._answer = error, answer
-
-    def _fail(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._answer
-
-    def sample(self, step: PlanningStep, n: int) -> Any:
-        return self._fail()
-
-    async def asample(self, step: PlanningStep, n: int) -> Any:
-        return self._fail()
-
-    def equivalent(self, pairs: Sequence[TextPair]) -> Any:
-        return self._fail()
-
-    async def aequivalent(self, pairs: Sequence[TextPair]) -> Any:
-        return self._fail()
-
-
 FAULTS = {
     "error of ours": Broken(SamplingError("no")),
     "error of theirs": Broken(RuntimeError("no")),
@@ -174,14 +77,6 @@ def test_a_sample_that_is_the_plans_own_response_is_a_copy() -> None:
     planned = sample(pay(10), response_id="r1", choice=0)
     verdict = decide(tiers("high"), [planned, *[GOOD] * 7], step(planned=planned))
     assert (verdict.route, verdict.invalid) == (Route.REVIEW, 1)
-
-
-def test_reviewers_may_answer_at_most_what_the_guard_can_carry_out() -> None:
-    decisions = frozenset({DecisionType.APPROVE, DecisionType.REJECT})
-    store = MemoryStore()
-    guard = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store, decisions=decisions)
-    assert set(guard.assess(step(pay(10))).verdicts[0].decisions) == decisions
-    assert set(store.reviews()[0].decisions) == decisions
 
 
 def test_the_low_tier_runs_unmeasured_only_where_the_policy_says_so_and_the_record_says_it() -> None:
@@ -284,13 +179,6 @@ def test_a_retry_holds_the_whole_step() -> None:
     assert [v.reason for v in verdict.verdicts] == [Reason.DISAGREED, Reason.SIBLING_RETRIED]
 
 
-def likely(logprob: float) -> PlanningStep:
-    planned = sample(
-        pay(10), tokens=tuple(Token(text=t, logprob=logprob) for t in ('{"', "amount", '":', " ", "10", "}"))
-    )
-    return step(planned=planned)
-
-
 def test_a_likely_low_stakes_call_costs_no_sample() -> None:
     sampler = ScriptedSampler(in_order([]))
     verdict = Guard(tiers("low"), sampler, MemoryStore()).assess(likely(-0.01))
@@ -318,112 +206,6 @@ def test_audits_are_drawn_before_sampling_and_take_all_samples() -> None:
 
 def test_evidence_for_the_human_is_complete_on_critical_calls() -> None:
     assert decide(tiers("critical"), [OTHER] * 8).drawn == 8
-
-
-POOL = [GOOD, OTHER, BROKEN, sample(), sample(pay(10), pay(10, identity="c9")), sample(pay(10, "a memo"))]
-
-
-STEPS = {
-    "drawn": st.lists(st.sampled_from(POOL), min_size=8, max_size=8),
-    "tier": st.sampled_from(["low", "medium", "high"]),
-    "attempt": st.sampled_from([0, 1]),
-    "second": st.booleans(),
-}
-
-
-def early_is_full(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
-    calls = (pay(10), pay(20, identity="c2")) if second else (pay(10),)
-    one = step(*calls, attempt=attempt)
-    early = decide(tiers(tier), drawn, one, curtail=True)
-    full = decide(tiers(tier), drawn, one, curtail=False)
-    assert early.route is full.route
-    assert [v.route for v in early.verdicts] == [v.route for v in full.verdicts]
-    assert early.drawn <= full.drawn
-
-
-@given(**STEPS)
-@settings(max_examples=200, deadline=None)
-def test_stopping_early_never_changes_a_route(drawn: list[Sample], tier: str, attempt: int, second: bool) -> None:
-    early_is_full(drawn, tier, attempt, second)
-
-
-@pytest.mark.slow
-@given(**STEPS)
-@settings(max_examples=5000, deadline=None)
-def test_stopping_early_never_changes_a_route_at_length(
-    drawn: list[Sample], tier: str, attempt: int, second: bool
-) -> None:
-    early_is_full(drawn, tier, attempt, second)
-
-
-@given(drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8))
-@settings(max_examples=100, deadline=None)
-def test_higher_stakes_never_execute_what_lower_ones_do_not(drawn: list[Sample]) -> None:
-    same = {name: {"samples": 8} for name in ("low", "medium", "high")}
-    routes = [
-        decide(tiers(tier, tiers=same), drawn, curtail=False).route for tier in ("low", "medium", "high", "critical")
-    ]
-    executed = [route is Route.EXECUTE for route in routes]
-    assert executed == sorted(executed, reverse=True)
-    assert not executed[-1]
-
-
-@given(drawn=st.lists(st.sampled_from(POOL), min_size=8, max_size=8), seed=st.integers(0, 999))
-@settings(max_examples=100, deadline=None)
-def test_the_order_of_samples_changes_nothing(drawn: list[Sample], seed: int) -> None:
-    shuffled = random.Random(seed).sample(drawn, len(drawn))
-    a, b = (decide(tiers("high"), order, curtail=False) for order in (drawn, shuffled))
-    assert a.route is b.route
-    assert [s.value for v in a.verdicts for s in v.signals] == pytest.approx(
-        [s.value for v in b.verdicts for s in v.signals]
-    )
-
-
-def test_a_step_is_measured_once_and_its_verdict_stands() -> None:
-    store = MemoryStore()
-    first = Guard(tiers("high"), ScriptedSampler(in_order([OTHER] * 8)), store).assess(step(pay(10)))
-    sampler = ScriptedSampler(in_order([GOOD] * 8))
-    again = Guard(tiers("high"), sampler, store).assess(step(pay(10)))
-    assert again == first
-    assert sampler.asked == []
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"thread_id": "t2"}, {"id": "m2"}, {"attempt": 1}, {"request_digest": "x"}, {"planned": sample(pay(11))}],
-)
-def test_another_step_is_measured_anew(change: dict[str, Any]) -> None:
-    store = MemoryStore()
-    Guard(tiers("high"), ScriptedSampler(in_order([OTHER] * 8)), store).assess(step(pay(10)))
-    sampler = ScriptedSampler(in_order([GOOD] * 8))
-    Guard(tiers("high"), sampler, store).assess(step(**{"planned": sample(pay(10)), **change}))
-    assert sampler.asked
-
-
-def test_a_stricter_policy_measures_anew() -> None:
-    store = MemoryStore()
-    Guard(tiers("low"), ScriptedSampler(in_order([GOOD] * 3)), store).assess(step(pay(10)))
-    verdict = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store).assess(step(pay(10)))
-    assert verdict.route is Route.REVIEW
-
-
-def test_the_review_is_pending_in_the_store_before_anyone_is_asked() -> None:
-    store = open_store("memory://")
-    verdict = Guard(tiers("critical"), ScriptedSampler(in_order([GOOD] * 8)), store).assess(step(pay(10)))
-    (review,) = store.reviews()
-    assert review.id == verdict.verdicts[0].review_id
-    assert review.record_id == store.records()[0].id
-    assert store.record(verdict.record_id).verdict == verdict
-
-
-def test_a_store_that_fails_lets_nothing_run() -> None:
-    class Full(MemoryStore):
-        def add_record(self, record: Record) -> bool:
-            raise StoreError("full")
-
-    guard = Guard(tiers("high"), ScriptedSampler(in_order([GOOD] * 8)), Full())
-    with pytest.raises(StoreError):
-        guard.assess(step(pay(10)))
 
 
 async def test_sync_and_async_decide_alike() -> None:
