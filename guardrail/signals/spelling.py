@@ -52,18 +52,19 @@ _BETWEEN: Final = " \t\r\n[],"
 
 @dataclass(frozen=True)
 class _Written:
-    """Something that reads as a call: its name, its arguments, and where name and values stand."""
+    """Something that reads as a call: its name, its arguments, where name and values stand, and its object."""
 
     name: str
     arguments: Any
     spans: tuple[Span, ...]
+    node: Node
 
 
 def spelled(text: str, calls: Sequence[ToolCall]) -> list[tuple[Span, ...]] | None:
     """Where the name and the values of each call stand; None where the text does not spell exactly these calls.
 
-    Neither thoughts nor words in front of marked calls are searched. A mark that is itself part of a value is none,
-    so that each way to read the text counts only if what it skips turns out to be words, or value.
+    Neither thoughts nor words in front of marked calls are searched. A mark inside a call is no mark: a reading that
+    passes over one counts only if it finds it there.
 
     Raises:
         TooDeep: a call is nested too deeply to be compared.
@@ -71,13 +72,13 @@ def spelled(text: str, calls: Sequence[ToolCall]) -> list[tuple[Span, ...]] | No
     wanted = [(call.name, call.arguments, exact(call.arguments)) for call in calls]
     for start, inside in _readings(text):
         found = _calls(text, start, wanted)
-        if found is not None and all(_in_value(place, found) for place in inside):
-            return found
+        if found is not None and all(_inside(place, found) for place in inside):
+            return [one.spans for one in found]
     return None
 
 
 def _readings(text: str) -> Iterator[tuple[int, list[int]]]:
-    """Where the calls may begin, and which places then have to be inside a value."""
+    """Where the calls may begin, and which places then have to be inside of them."""
     opening, closing = _THOUGHT.search(text), _THOUGHT_ENDS.search(text)
     endless = [opening.start()] if opening and not closing else []
     after = closing.end() if closing else 0
@@ -89,11 +90,11 @@ def _readings(text: str) -> Iterator[tuple[int, list[int]]]:
         yield 0, [found.start() for found in (opening, closing) if found and found.start() <= closing.start()]
 
 
-def _in_value(place: int, found: Sequence[Sequence[Span]]) -> bool:
-    return any(left <= place < right for spans in found for left, right in spans)
+def _inside(place: int, found: Sequence[_Written]) -> bool:
+    return any(one.node.start <= place < one.node.end for one in found)
 
 
-def _calls(text: str, start: int, wanted: Sequence[tuple[str, Any, str]]) -> list[tuple[Span, ...]] | None:
+def _calls(text: str, start: int, wanted: Sequence[tuple[str, Any, str]]) -> list[_Written] | None:
     nodes = list(objects(text, start))
     lenient = UNREADABLE in text
     written: list[tuple[_Written, list[int]]] = []
@@ -108,11 +109,11 @@ def _calls(text: str, start: int, wanted: Sequence[tuple[str, Any, str]]) -> lis
             written += [(one, which) for one, which in candidates if which]
         before = node.end
     if len(written) == len(wanted) and all(index in which for index, (_, which) in enumerate(written)):
-        return [one.spans for one, _ in written]
+        return [one for one, _ in written]
     if len(nodes) == len(wanted) and _nothing_but(text, start, nodes):
         pairs = zip(nodes, wanted, strict=True)
         if all(_same(node.value, arguments, known, lenient=lenient) for node, (_, arguments, known) in pairs):
-            return [tuple(values(node)) for node in nodes]
+            return [_Written("", node.value, tuple(values(node)), node) for node in nodes]
     return None
 
 
@@ -138,14 +139,13 @@ def _headed(text: str, before: int, node: Node) -> _Written | None:
     name = gap.strip()
     if re.fullmatch(_NAME, name):
         start = before + gap.index(name)
-        return _Written(name, node.value, ((start, start + len(name)), *values(node)))
+        return _Written(name, node.value, ((start, start + len(name)), *values(node)), node)
     first = max(before, node.start - _LONGEST_HEAD)
     found = next((match for head in _HEADS if (match := head.search(text[first : node.start]))), None)
     if found is None:
         return None
-    return _Written(
-        found["name"], node.value, ((first + found.start("name"), first + found.end("name")), *values(node))
-    )
+    span = (first + found.start("name"), first + found.end("name"))
+    return _Written(found["name"], node.value, (span, *values(node)), node)
 
 
 def _candidates(text: str, node: Node) -> Iterator[_Written]:
@@ -157,7 +157,7 @@ def _candidates(text: str, node: Node) -> Iterator[_Written]:
         inner = (given.value, values(given)) if isinstance(given.value, dict) else written_as_text(text, given)
         if inner is not None:
             spans = sorted([(name.start + 1, name.end - 1), *inner[1]])
-            yield _Written(name.value, inner[0], tuple(spans))
+            yield _Written(name.value, inner[0], tuple(spans), node)
             return
     for _, member in node.members:
         yield from _candidates(text, member)
