@@ -64,6 +64,7 @@ def test_nothing_is_exceeded_where_nothing_is_limited() -> None:
             used(0, 500_000),
             "the step has cost 0.8 of 0.5",
         ),
+        (Budget(step=Limits(money=0.5), prices=PRICES), used(0, 312_500), "the step has cost 0.5 of 0.5"),
         (Budget(thread=Limits(tokens=10)), used(10), "the thread has used 10 of 10 tokens"),
         (Budget(day=Limits(seconds=10)), used(seconds=10), "today's steps have taken 10 of 10 seconds"),
     ],
