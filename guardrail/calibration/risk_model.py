@@ -175,11 +175,14 @@ class RiskModel:
         return math.fsum((self.intercept, raises, *terms))
 
     def _bounds(self, known: Sequence[_Known]) -> tuple[float, float] | None:
-        """The least and the greatest risk over all completions; None where none of them has a risk."""
+        """The least and the greatest risk over all completions; None where one of them may have none.
+
+        What is decided by bounds has to be decided for good, and a completion of a kind that was not learned is open.
+        """
         gone = frozenset(one.input.name for one in known if one.gone)
-        maybe = gone | {one.input.name for one in known if one.open}
-        raises = [pattern.raises for pattern in self.patterns if gone <= pattern.missing <= maybe]
-        if not raises:
+        maybe = frozenset(one.input.name for one in known if one.open)
+        raises = [pattern.raises for pattern in self.patterns if gone <= pattern.missing <= gone | maybe]
+        if len(raises) < 2 ** len(maybe):
             return None
         least = math.fsum((self.intercept, min(raises), *(one.input.coefficient * one.low for one in known)))
         most = math.fsum((self.intercept, max(raises), *(one.input.coefficient * one.high for one in known)))
