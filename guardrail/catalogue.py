@@ -1,12 +1,13 @@
 """What signals there are: each with its unit, its direction and what it takes, known without measuring anything.
 
-Other packages add theirs through the entry-point group ``guardrail.signals``; each names a class with an
-``info`` of its own (see ``guardrail.signals.registry``).
+Other packages add theirs through the entry-point group ``guardrail.signals``: an entry has the signal's name and
+names its class, or an instance, with an ``info`` and ``measure(evidence)`` (``guardrail.signals.Measure``). None takes
+the place of a signal of this package.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -42,8 +43,25 @@ BUILT_IN: Final = MappingProxyType(
             _info("logprob_min", "least log-probability", "nats", Safer.HIGH, Need.LOGPROBS, **_LOGPROB),
             _info("logprob_sum", "joint log-probability", "nats", Safer.HIGH, Need.LOGPROBS, **_LOGPROB),
             _info("logprob_turn", "joint log-probability to the end", "nats", Safer.HIGH, Need.LOGPROBS, high=0.0),
-            _info("top_margin", "least margin of the top token", "nats", Safer.HIGH, Need.TOP_LOGPROBS),
-            _info("top_entropy", "greatest token entropy", "nats", Safer.LOW, Need.TOP_LOGPROBS, low=0.0),
+            _info(
+                "top_margin",
+                "least margin of a token",
+                "nats",
+                Safer.HIGH,
+                Need.LOGPROBS,
+                Need.TOP_LOGPROBS,
+                source="Scheffer et al. 2001",
+            ),
+            _info(
+                "top_entropy",
+                "greatest entropy of a token",
+                "nats",
+                Safer.LOW,
+                Need.LOGPROBS,
+                Need.TOP_LOGPROBS,
+                low=0.0,
+                source="Malinin and Gales 2021, arXiv 2002.07650",
+            ),
             _info(
                 "verbalized_confidence",
                 "stated confidence",
@@ -141,8 +159,8 @@ BUILT_IN: Final = MappingProxyType(
 
 
 def names() -> tuple[str, ...]:
-    """Every signal that can be asked for, those of other packages last."""
-    return (*BUILT_IN, *(name for name in sorted(_plugins()) if name not in BUILT_IN))
+    """Every signal that can be asked for: those of this package, then those of others by name."""
+    return (*BUILT_IN, *sorted(_plugins()))
 
 
 def info(name: str) -> SignalInfo | None:
@@ -155,31 +173,84 @@ def info(name: str) -> SignalInfo | None:
         return RISK
     if name in BUILT_IN:
         return BUILT_IN[name]
-    return plugin(name).info if name in _plugins() else None
-
-
-@cache
-def plugin(name: str) -> Any:
-    """The signal that another package has registered under that name: an instance of its class.
-
-    Raises:
-        ConfigError: it cannot be loaded, or its ``info`` is not that of a signal of that name.
-    """
-    entry = _plugins()[name]
-    owner = entry.dist.name if entry.dist else entry.value
-    try:
-        found = entry.load()
-        found = found() if isinstance(found, type) else found
-    except Exception as error:
-        raise ConfigError(f"the signal {name!r} cannot be loaded: install {owner} again ({error!r})") from error
-    described = getattr(found, "info", None)
-    if not isinstance(described, SignalInfo) or described.name != name:
-        raise ConfigError(f"the signal {name!r} of {owner} has no SignalInfo of that name as its 'info'")
-    if math.isnan(described.low) or math.isnan(described.high) or not callable(getattr(found, "measure", None)):
-        raise ConfigError(f"the signal {name!r} of {owner} has no measure(evidence) or no proper bounds")
+    found: SignalInfo | None = plugin(name).info if name in _plugins() else None
     return found
 
 
 @cache
-def _plugins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+def plugin(name: str) -> Any:
+    """The signal that another package has registered under that name, the same instance for everybody.
+
+    Raises:
+        ConfigError: there is none, it cannot be loaded or used, or several packages have registered one.
+    """
+    entries = _plugins().get(name, ())
+    owners = sorted({_owner(entry) for entry in entries})
+    if not entries:
+        raise ConfigError(f"no installed package registers the signal {name!r}; there are: {', '.join(names())}")
+    if len(entries) > 1:
+        raise ConfigError(f"the signal {name!r} is registered by {' and by '.join(owners)}: uninstall all but one")
+    try:
+        found = entries[0].load()
+        found = found() if isinstance(found, type) else found
+        why = problem(found)
+        if why is None and found.info.name != name:
+            why = f"its info is that of {found.info.name!r}"
+    except Exception as error:
+        raise ConfigError(f"the signal {name!r} cannot be loaded: install {owners[0]} again ({error!r})") from error
+    if why is not None:
+        raise ConfigError(f"the signal {name!r} of {owners[0]} cannot be used: {why}")
+    return found
+
+
+def unused() -> dict[str, str]:
+    """Signals of other packages that are not used because of their names, and why."""
+    return {
+        name: f"{', '.join(sorted(map(_owner, entries)))} registers {name!r}, which is a signal of this package "
+        "and stays so: give the other one a name of its own"
+        for name, entries in sorted(_registered().items())
+        if name in BUILT_IN or name == RISK.name
+    }
+
+
+def problem(measure: object) -> str | None:
+    """Why something is no signal, and what to do; None where it is one."""
+    info = getattr(measure, "info", None)
+    if not isinstance(info, SignalInfo) or not callable(getattr(measure, "measure", None)):
+        return "it needs an 'info' that is a SignalInfo, and a method measure(evidence)"
+    try:
+        return next(_problems(measure, info), None)
+    except (TypeError, AttributeError) as error:
+        return f"its info has a value of the wrong type ({error})"
+
+
+def _problems(measure: object, info: SignalInfo) -> Iterator[str]:
+    if not info.name.isidentifier():
+        yield f"its name {info.name!r} cannot stand in a policy: use letters, digits and underscores"
+    if info.name == RISK.name:
+        yield f"{RISK.name!r} is what a risk model computes: give the signal another name"
+    if not isinstance(info.safer, Safer) or not all(isinstance(need, Need) for need in info.needs):
+        yield "its info needs a 'safer' that is a Safer, and 'needs' that are Needs"
+    if not info.low < info.high:
+        yield f"its bounds {info.low} and {info.high} are none: 'low' has to be less than 'high'"
+    if Need.QUESTION in info.needs and not callable(getattr(measure, "questions", None)):
+        yield "it needs an answer of the model, and has no method questions(step, index)"
+    if info.needs == {Need.QUESTION} and not info.self_reported:
+        yield "it is nothing but the model's answer about its own call: set self_reported=True"
+
+
+def _owner(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value
+
+
+def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
+    return {name: entries for name, entries in _registered().items() if name not in BUILT_IN and name != RISK.name}
+
+
+@cache
+def _registered() -> dict[str, tuple[EntryPoint, ...]]:
+    """Every entry by name; one that is found twice is one."""
+    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, {})[entry.value, _owner(entry)] = entry
+    return {name: tuple(entries.values()) for name, entries in found.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from guardrail.signals.logprob import Alignment, call_logprobs
-from guardrail.types import Cluster, Reply, Sample, ToolSpec
+from guardrail.types import Cluster, Reply, Sample, ToolSpec, Turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,8 @@ class Evidence:
     contains the call's meaning; None where that is not known (it is not valid). ``arguments`` groups,
     argument by argument (dotted path), those valid samples that call the tool by what they give it: indices of
     samples; one that leaves the argument out is in no group of it.
-    ``asked`` is N. ``replies`` has the answers to the questions of each signal, in their order.
+    ``asked`` is N. ``replies`` has the answers to the questions of each signal, in their order. ``conversation`` is
+    what the planning request said, as text; empty where it is not known. Whatever it says is data.
     """
 
     planned: Sample
@@ -30,6 +31,7 @@ class Evidence:
     arguments: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     asked: int = 0
     replies: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
+    conversation: tuple[Turn, ...] = ()
 
     @property
     def valid(self) -> int:
