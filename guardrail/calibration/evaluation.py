@@ -78,7 +78,8 @@ class Difference:
     def sentence(self) -> str:
         """What may be said about it."""
         found = self.interval
-        said = f"{self.measure} of {self.one} less {self.other}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        between = f"{found.low:+.3f} to {found.high:+.3f}"
+        said = f"{self.measure} of {self.one} less that of {self.other}: {found.value:+.3f} ({between})"
         if self.improves:
             return f"{said}: better"
         return f"{said}: worse" if self.decided else f"{said}: the interval does not decide, no improvement is claimed"

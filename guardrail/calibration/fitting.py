@@ -1,8 +1,8 @@
 """Fits the risk model on labelled calls, and scores each of them by a model that has not seen its group.
 
 Maximum likelihood with no coefficient below 0, and two pulls: the coefficients towards each other (weights that are
-equal are hard to beat where labels are few: Dawes 1979), and weakly towards 0, so that separable data have a fit.
-Which signals, and how strong the pull is, is chosen by cross-validated log loss inside of the rows that are fitted.
+equal are hard to beat where labels are few: Dawes 1979), and weakly towards 0, so that separable data have a fit. How
+strong the pull is, is chosen by cross-validated log loss inside of the rows that are fitted.
 """
 
 from __future__ import annotations
@@ -23,26 +23,14 @@ from guardrail.calibration.scales import Doubt, doubt_for
 from guardrail.errors import ConfigError
 from guardrail.types import SignalInfo
 
-CANDIDATES: Final = (
-    ("logprob_turn", "logprob_mean"),
-    ("agreement", "semantic_entropy"),
-    ("logprob_turn", "logprob_mean", "agreement"),
-    ("logprob_turn", "logprob_mean", "agreement", "p_true"),
-    (
-        "logprob_turn",
-        "logprob_mean",
-        "logprob_min",
-        "agreement",
-        "semantic_entropy",
-        "argument_entropy",
-        "lexical_entropy",
-        "p_true",
-        "verbalized_confidence",
-    ),
+USUAL: Final = (
+    ("logprob_sum", "logprob_turn", "agreement", "p_true"),
+    ("agreement", "semantic_entropy", "p_true"),
 )
-"""Sets of signals that are tried unless the caller names one: one kind of evidence, two, three, and all."""
+"""The inputs unless the caller names them: one of each kind of evidence, few because labels are; the second where
+there are no log-probabilities."""
 
-PENALTIES: Final = (0.3, 3.0, 30.0)
+PENALTIES: Final = (1.0, 10.0, 100.0)
 """How strongly the coefficients are pulled together: the weight of half the squared distance from their mean."""
 
 LEAST_OF_PATTERN: Final = 20
@@ -92,7 +80,7 @@ def fit_risk(
 ) -> Fitted:
     """A risk model of labelled calls, and their cross-fitted risks.
 
-    ``signals`` are the model's inputs; without, those of ``CANDIDATES`` are tried that the rows have. ``fingerprint``
+    ``signals`` are the model's inputs; without, those of ``USUAL`` that at least half of the rows have. ``fingerprint``
     says what was measured (model, N, temperature, judge): it is kept with the model.
 
     Raises:
@@ -103,19 +91,19 @@ def fit_risk(
     ordered = sorted(given, key=lambda row: row.id)
     if len(ordered) < LEAST_ROWS:
         raise ConfigError(f"{len(ordered)} labelled rows are too few to fit a risk; label at least {LEAST_ROWS}")
-    sets = _sets(ordered, signals)
+    names = _inputs(ordered, signals)
     fold = fold_of(ordered, folds, seed)
     held: dict[str, Held] = {}
     chosen: list[Setting] = []
     for number in range(folds):
         rest = [row for row, of in zip(ordered, fold, strict=True) if of != number]
-        setting = choose(rest, sets, seed)
+        setting = choose(rest, names, seed)
         chosen.append(setting)
         model = fit(rest, setting)
         for row, of in zip(ordered, fold, strict=True):
             if of == number:
                 held[row.id] = _held(model, row, number)
-    setting = choose(ordered, sets, seed)
+    setting = choose(ordered, names, seed)
     facts = {
         "n": len(ordered),
         "errors": sum(not row.right for row in ordered),
@@ -123,7 +111,7 @@ def fit_risk(
         "folds": folds,
         "seed": seed,
         "penalty": setting.penalty,
-        "chosen_in_folds": [{"signals": list(one.signals), "penalty": one.penalty} for one in chosen],
+        "penalties_in_folds": [one.penalty for one in chosen],
         "fingerprint": dict(sorted((fingerprint or {}).items())),
     }
     return Fitted(model=fit(ordered, setting, facts), held=tuple(held[row.id] for row in given))
@@ -147,24 +135,29 @@ def cross_fit(
     return [_held(models[of], row, of) for row, of in zip(rows, fold, strict=True)]
 
 
-def choose(rows: Sequence[Row], sets: Sequence[tuple[str, ...]], seed: int) -> Setting:
-    """The setting of the least cross-validated log loss on these rows; a row without risk counts with the base rate.
+def choose(rows: Sequence[Row], names: tuple[str, ...], seed: int) -> Setting:
+    """The strongest pull whose cross-validated log loss on these rows is within one standard error of the least.
 
-    The first of the sets, with the strongest pull, where no rows are left to try them on.
+    (Breiman et al. 1984, one standard error rule, on paired losses.) A row without risk counts with the base rate. Where
+    there are too few rows to try them on, it is the strongest of all.
     """
-    settings = [
-        Setting(signals=names, penalty=penalty)
-        for names in sets
-        for penalty in sorted(PENALTIES if len(names) > 1 else PENALTIES[-1:], reverse=True)
-    ]
-    if len(settings) == 1:
+    settings = [Setting(signals=names, penalty=penalty) for penalty in sorted(PENALTIES, reverse=True)]
+    if len(names) == 1:
         return settings[0]
     try:
         fold = fold_of(rows, _INNER, seed)
     except ConfigError:
         return settings[0]
-    losses = [math.fsum(_losses(rows, fold, setting)) for setting in settings]
-    return settings[losses.index(min(losses))]
+    losses = [list(_losses(rows, fold, setting)) for setting in settings]
+    least = min(losses, key=math.fsum)
+    return next(setting for setting, loss in zip(settings, losses, strict=True) if _no_worse(loss, least))
+
+
+def _no_worse(losses: Sequence[float], least: Sequence[float]) -> bool:
+    """Whether the mean of the differences is at most their standard error."""
+    more = [a - b for a, b in zip(losses, least, strict=True)]
+    mean = math.fsum(more) / len(more)
+    return mean <= math.sqrt(math.fsum((one - mean) ** 2 for one in more)) / len(more)
 
 
 def _losses(rows: Sequence[Row], fold: Sequence[int], setting: Setting) -> Iterator[float]:
@@ -253,10 +246,13 @@ def _solve(doubt: Any, apart: Any, wrong: Any, penalty: float) -> list[float]:
 
     start = np.concatenate([[0.0], np.ones(signals), np.zeros(apart.shape[1])])
     bounds = [(None, None)] + [(0, None)] * (len(start) - 1)
-    found = needed("scipy.optimize").minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-7, "maxiter": 1000}
-    )
-    return [_rounded(value) for value in found.x]
+    # one thread: five parameters are no work to share, and sums come out the same every time
+    with needed("threadpoolctl").threadpool_limits(limits=1):
+        found = needed("scipy.optimize").minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-7}
+        )
+    # the solver may leave its bounds by a rounding
+    return [_rounded(value) for value in (found.x[0], *np.maximum(found.x[1:], 0.0))]
 
 
 def _rounded(value: float) -> float:
@@ -274,27 +270,25 @@ def _scale(name: str, rows: Sequence[Row], infos: Mapping[str, SignalInfo]) -> D
     return doubt_for(described, middle=_rounded(middle), width=_rounded((high - low) / 2) or 1.0)
 
 
-def _sets(rows: Sequence[Row], signals: Sequence[str] | None) -> list[tuple[str, ...]]:
-    """The sets of signals to try: those that some rows have."""
-    measured = {name for row in rows for name, value in row.signals.items() if value is not None}
+def _inputs(rows: Sequence[Row], signals: Sequence[str] | None) -> tuple[str, ...]:
+    """The names given, or the usual ones that the rows have."""
+    measured = Counter(name for row in rows for name, value in row.signals.items() if value is not None)
     if signals is None:
-        often = {name for name in measured if sum(row.signals.get(name) is not None for row in rows) * 2 >= len(rows)}
-        sets = (tuple(name for name in one if name in often) for one in CANDIDATES)
-        found: list[tuple[str, ...]] = list(dict.fromkeys(one for one in sets if one))
+        usual = USUAL[0] if any(2 * measured[name] >= len(rows) for name in USUAL[0][:2]) else USUAL[1]
+        names = tuple(name for name in usual if 2 * measured[name] >= len(rows))
         # the model's word for itself is no evidence on which a risk may stand
-        found = [one for one in found if not all(_self_reported(name) for name in one)]
-        if not found:
+        if all(_self_reported(name) for name in names):
             raise ConfigError("the rows have none of the usual signals in at least half of them; name the signals")
-        return found
+        return names
     names = tuple(dict.fromkeys(signals))
     for name in names:
         if catalogue.info(name) is None or name == RISK.name:
             raise ConfigError(f"{name!r} cannot be an input; there are: {', '.join(catalogue.names())}")
-        if name not in measured:
+        if not measured[name]:
             raise ConfigError(f"{name} is missing in all {len(rows)} rows; leave it out, or measure it")
-    if not names:
-        raise ConfigError("a risk model needs at least one signal")
-    return [names]
+    if all(_self_reported(name) for name in names):
+        raise ConfigError("a risk cannot stand on the model's word for itself alone; add a signal such as 'agreement'")
+    return names
 
 
 def _self_reported(name: str) -> bool:

@@ -17,7 +17,7 @@ def fold_of(rows: Sequence[Row], folds: int, seed: int) -> list[int]:
         ConfigError: there are too few rows, groups, or rows of one kind; or all of one kind are in one fold.
     """
     np = needed("numpy")
-    wrong = np.array([not row.right for row in rows])
+    wrong = np.array([not row.right for row in rows], dtype=bool)
     groups = sorted({row.kin for row in rows})
     fewest = min(int(wrong.sum()), int((~wrong).sum()))
     if folds < 2 or fewest < folds or len(groups) < folds:

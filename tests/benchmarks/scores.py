@@ -1,130 +1,110 @@
-"""How well a number tells right from wrong. A score is higher where the call is more likely right."""
+"""The signals of recorded cases, and the baselines beside them: exact matching, and log-probability of every token."""
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from guardrail.calibration import worst
+from guardrail.clustering import CallMeaning, Entailment, ExactEntailment, TextPair, compare
+from guardrail.signals import Evidence, Registry
+from guardrail.signals.exact import exact
+from guardrail.types import Case, MeaningKind, Need, Safer, Sample, Signal, SignalInfo, ToolCall
 
 
-def auroc(scores: Sequence[float], right: Sequence[bool]) -> float | None:
-    """P(a right case scores above a wrong one), ties counted half; None where one kind is absent."""
-    return _auroc(_counts(scores, right))
+def _baseline(name: str, title: str, unit: str, safer: Safer, low: float, high: float) -> SignalInfo:
+    return SignalInfo(name=name, title=title, unit=unit, safer=safer, needs=frozenset(), low=low, high=high)
 
 
-def auroc_interval(
-    scores: Sequence[float], right: Sequence[bool], *, seed: int, rounds: int = 1000
-) -> tuple[float, float] | None:
-    """95 % percentile bootstrap over cases; None where one kind is absent."""
-    if auroc(scores, right) is None:
-        return None
-    rng = random.Random(seed)
-    places = {score: place for place, score in enumerate(sorted(set(scores)))}
-    cases = [(places[score], good) for score, good in zip(scores, right, strict=True)]
-    found: list[float] = []
-    while len(found) < rounds:
-        counts = [[0, 0] for _ in places]
-        for place, good in rng.choices(cases, k=len(cases)):
-            counts[place][good] += 1
-        value = _auroc(counts)
-        if value is not None:
-            found.append(value)
-    found.sort()
-    return found[int(0.025 * rounds)], found[int(0.975 * rounds)]
+BASELINES = (
+    _baseline("exact_agreement", "agreement, exact JSON", "share", Safer.HIGH, 0.0, 1.0),
+    _baseline("exact_entropy", "entropy, exact JSON", "nats", Safer.LOW, 0.0, math.inf),
+    _baseline("all_logprob_mean", "mean log-probability, all tokens", "nats", Safer.HIGH, -math.inf, 0.0),
+    _baseline("all_logprob_min", "least log-probability, all tokens", "nats", Safer.HIGH, -math.inf, 0.0),
+    _baseline("all_logprob_sum", "joint log-probability, all tokens", "nats", Safer.HIGH, -math.inf, 0.0),
+)
+"""What other tools measure, on the same cases. None of them is an input of the risk."""
+
+PAIRS = (
+    ("agreement", "exact_agreement"),
+    ("semantic_entropy", "exact_entropy"),
+    ("logprob_mean", "all_logprob_mean"),
+    ("logprob_min", "all_logprob_min"),
+    ("logprob_sum", "all_logprob_sum"),
+    ("logprob_turn", "all_logprob_sum"),
+)
+"""What the package measures beside what it replaces."""
 
 
-def _counts(scores: Sequence[float], right: Sequence[bool]) -> list[list[int]]:
-    counts: dict[float, list[int]] = {score: [0, 0] for score in sorted(set(scores))}
-    for score, good in zip(scores, right, strict=True):
-        counts[score][good] += 1
-    return list(counts.values())
+def measured(cases: Sequence[Case], entailment: Entailment) -> list[dict[str, float | None]]:
+    """By case, every signal and baseline; of several calls the most doubtful one's."""
+    compared = [compare(_reference(case), case.samples, case.tools) for case in cases]
+    same: dict[TextPair, bool] = {}
+    if not isinstance(entailment, ExactEntailment):
+        pairs = sorted({pair for one in compared for pair in one.pairs}, key=repr)
+        same.update(zip(pairs, entailment.equivalent(pairs), strict=True))
+        more = sorted({pair for one in compared for pair in one.argument_pairs(same)} - same.keys(), key=repr)
+        same.update(zip(more, entailment.equivalent(more), strict=True))
+    return [
+        worst([_signals(case, index, one) for index, one in enumerate(comparison.resolve(same).calls)])
+        | dict(_baselines(case))
+        for case, comparison in zip(cases, compared, strict=True)
+    ]
 
 
-def _auroc(counts: Sequence[Sequence[int]]) -> float | None:
-    """From (wrong, right) counts by ascending score."""
-    wrongs, rights = sum(wrong for wrong, _ in counts), sum(right for _, right in counts)
-    if not wrongs or not rights:
-        return None
-    below, total = 0, 0.0
-    for wrong, right in counts:
-        total += right * (below + wrong / 2)
-        below += wrong
-    return total / (wrongs * rights)
+def _reference(case: Case) -> tuple[ToolCall, ...]:
+    """The calls that samples are compared with: where none is planned, those of a sample, or a stand-in."""
+    calling = (sample.calls for sample in (case.planned, *case.samples) if sample.calls)
+    return next(calling, (ToolCall(name="", arguments={}),))
 
 
-def aurc(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """Area under the risk-coverage curve: the mean error of the k best cases over k; ties in expectation."""
-    ordered = sorted(zip(scores, right, strict=True), key=lambda case: -case[0])
-    errors, taken, total = 0.0, 0, 0.0
-    for _, tied in groupby(ordered, key=lambda case: case[0]):
-        block = [good for _, good in tied]
-        wrong = block.count(False) / len(block)
-        for _ in block:
-            errors, taken = errors + wrong, taken + 1
-            total += errors / taken
-    return total / len(ordered)
+def _signals(case: Case, index: int, meaning: CallMeaning) -> list[Signal]:
+    """Every signal of the registry; what was asked of the model is as it was recorded.
+
+    A plan without a call agrees with samples without one, and has no tokens of calls.
+    """
+    silent = not case.planned.calls
+    registry = Registry()
+    asked = [name for name in registry.names if Need.QUESTION in registry.needs([name])]
+    apart = [name for name in registry.names if registry.needs([name]) & {Need.LOGPROBS, Need.TOP_LOGPROBS}]
+    recorded = {signal.name: signal for signal in (case.signals[index] if index < len(case.signals) else ())}
+    agrees = [sample.valid and not sample.calls for sample in case.samples] if silent else meaning.agrees
+    clusters = meaning.clusters
+    if silent:
+        clusters = tuple(replace(one, planned=one.kind is MeaningKind.NO_CALL) for one in clusters)
+    evidence = Evidence(
+        planned=case.planned,
+        index=index,
+        samples=case.samples,
+        clusters=clusters,
+        agrees=tuple(agrees),
+        arguments=meaning.arguments,
+        asked=len(case.samples),
+    )
+    unheard = [Signal(name=name, missing="not recorded") for name in asked if name not in recorded]
+    unwritten = [Signal(name=name, missing="no call is planned") for name in (apart if silent else ())]
+    names = [name for name in registry.names if name not in asked and not (silent and name in apart)]
+    return [*registry.measure(names, evidence), *recorded.values(), *unheard, *unwritten]
 
 
-def accepted(scores: Sequence[float], right: Sequence[bool], least: float) -> tuple[float, float | None]:
-    """Coverage and error of executing what scores at least ``least``; no error where nothing does."""
-    kept = [good for score, good in zip(scores, right, strict=True) if score >= least - 1e-9]
-    return len(kept) / len(scores), kept.count(False) / len(kept) if kept else None
+def _baselines(case: Case) -> Iterator[tuple[str, float | None]]:
+    plan = exact_form(case.planned)
+    valid = [exact_form(sample) for sample in case.samples if sample.valid]
+    yield "exact_agreement", valid.count(plan) / len(case.samples)
+    counts = [valid.count(form) for form in set(valid)]
+    yield (
+        "exact_entropy",
+        max(0.0, math.log(len(valid)) - math.fsum(n * math.log(n) for n in counts) / len(valid))
+        if len(valid) > 1
+        else None,
+    )
+    logprobs = [min(token.logprob, 0.0) for token in case.planned.tokens or ()]
+    yield "all_logprob_mean", math.fsum(logprobs) / len(logprobs) if logprobs else None
+    yield "all_logprob_min", min(logprobs, default=None)
+    yield "all_logprob_sum", math.fsum(logprobs) if logprobs else None
 
 
-def cross_fitted(scores: Sequence[float], right: Sequence[bool], *, folds: int, seed: int) -> list[float]:
-    """P(right) by logistic regression on the score, each case by a model that did not see it."""
-    order = list(range(len(scores)))
-    random.Random(seed).shuffle(order)
-    fitted = [0.0] * len(scores)
-    for fold in range(folds):
-        held = set(order[fold::folds])
-        rest = [index for index in order if index not in held]
-        intercept, slope = _logistic([scores[i] for i in rest], [right[i] for i in rest])
-        for index in held:
-            fitted[index] = _sigmoid(intercept + slope * scores[index])
-    return fitted
-
-
-def _logistic(scores: Sequence[float], right: Sequence[bool]) -> tuple[float, float]:
-    """Maximum likelihood by Newton's method, with a little ridge so that separable data have a fit."""
-    a = b = 0.0
-    for _ in range(50):
-        ga, gb, haa, hab, hbb = -1e-3 * a, -1e-3 * b, 1e-3, 0.0, 1e-3
-        for score, good in zip(scores, right, strict=True):
-            p = _sigmoid(a + b * score)
-            w = p * (1 - p)
-            ga, gb = ga + good - p, gb + (good - p) * score
-            haa, hab, hbb = haa + w, hab + w * score, hbb + w * score * score
-        determinant = haa * hbb - hab * hab
-        da, db = (hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant
-        a, b = a + da, b + db
-        if abs(da) + abs(db) < 1e-9:
-            break
-    return a, b
-
-
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
-
-
-def brier(probabilities: Sequence[float], right: Sequence[bool]) -> float:
-    """Mean squared error of P(right)."""
-    return sum((p - good) ** 2 for p, good in zip(probabilities, right, strict=True)) / len(probabilities)
-
-
-def ece(probabilities: Sequence[float], right: Sequence[bool], bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass; equal probabilities share their cases' mean outcome."""
-    gaps: list[float] = []
-    for p, tied in groupby(sorted(zip(probabilities, right, strict=True)), key=lambda case: case[0]):
-        block = [good for _, good in tied]
-        gaps += [p - sum(block) / len(block)] * len(block)
-    edges = [round(len(gaps) * k / bins) for k in range(bins + 1)]
-    return sum(abs(sum(gaps[start:end])) for start, end in pairwise(edges)) / len(gaps)
-
-
-def ece_null(probabilities: Sequence[float], *, seed: int, rounds: int = 200) -> float:
-    """The mean ECE if the probabilities were exactly right: what is left of an ECE is beyond chance."""
-    rng = random.Random(seed)
-    drawn = ([rng.random() < p for p in probabilities] for _ in range(rounds))
-    return sum(ece(probabilities, right) for right in drawn) / rounds
+def exact_form(sample: Sample) -> str:
+    """The calls of a sample as JSON text, exactly."""
+    return exact([[call.name, call.arguments] for call in sample.calls])
