@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from guardrail.cli.bench.command import bench
 from guardrail.cli.cluster import cluster
 from guardrail.cli.explain import explain_schema
 from guardrail.cli.options import DEFAULT_STORE
@@ -95,5 +96,5 @@ def main(ctx: click.Context, store: str) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its escape
 
 
-for _command in (log, show, reviews, schema, cluster, explain_schema):
+for _command in (log, show, reviews, schema, cluster, explain_schema, bench):
     main.add_command(_command)

@@ -11,9 +11,9 @@ from guardrail.errors import ConfigError
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["record", "policy"]))
+@click.argument("name", type=click.Choice(["record", "policy", "case"]))
 def schema(name: str) -> None:
-    """Print the JSON Schema of records or of policy files, the newest version."""
+    """Print the JSON Schema of records, of policy files or of recorded cases, the newest version."""
     folder = files("guardrail") / "schemas"
     entries = folder.iterdir() if folder.is_dir() else []
     versions = {int(found[1]): found[0] for entry in entries if (found := _matches(name, entry.name))}

@@ -144,7 +144,7 @@ def test_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).stdout == f"guardrail, version {__version__}\n"
 
 
-@pytest.mark.parametrize("name", ["record", "policy"])
+@pytest.mark.parametrize("name", ["record", "policy", "case"])
 def test_schema_prints_what_is_published(name: str) -> None:
     result = CliRunner().invoke(main, ["schema", name])
     assert (result.exit_code, result.stderr) == (0, "")

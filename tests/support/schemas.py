@@ -9,18 +9,20 @@ from typing import Any
 import guardrail
 from guardrail import codec
 from guardrail.policy import policy_schema
-from guardrail.types import RECORD_VERSION, Record
+from guardrail.types import CASE_VERSION, RECORD_VERSION, Case, Record
 
 FOLDER = Path(guardrail.__file__).parent / "schemas"
 
 
 def published() -> dict[str, dict[str, Any]]:
     """File name to schema, as the code has it now."""
-    record = f"record.v{RECORD_VERSION}.json"
-    schema = codec.json_schema(Record)
+    values = {
+        f"case.v{CASE_VERSION}.json": codec.json_schema(Case),
+        f"record.v{RECORD_VERSION}.json": codec.json_schema(Record),
+    }
     return {
         "policy.v1.json": policy_schema(),
-        record: {"$schema": schema.pop("$schema"), "$id": record, **schema},
+        **{name: {"$schema": schema.pop("$schema"), "$id": name, **schema} for name, schema in values.items()},
     }
 
 
