@@ -105,14 +105,11 @@ def _measured(measure: Measure, evidence: Evidence) -> Signal:
     info = measure.info
     try:
         signal = measure.measure(evidence)
-    except Exception as error:  # noqa: BLE001 - a signal of somebody else may raise anything
-        return _missing(info, f"it could not be measured: {type(error).__name__}")
-    if not isinstance(signal, Signal):
-        return _missing(info, "it could not be measured: no signal came back")
-    try:
+        if not isinstance(signal, Signal):
+            return _missing(info, "it could not be measured: no signal came back")
         return _checked(info, signal)
-    except (TypeError, ValueError, OverflowError):
-        return _missing(info, "it could not be measured: what came back are no numbers")
+    except Exception as error:  # noqa: BLE001 - a signal of somebody else may raise anything, and be anything
+        return _missing(info, f"it could not be measured: {type(error).__name__}")
 
 
 def _checked(info: SignalInfo, signal: Signal) -> Signal:
