@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from guardrail import Policy, catalogue
+from guardrail import Guard, Policy, catalogue
 from guardrail.errors import ConfigError, PolicyError
+from guardrail.sampling import ScriptedSampler
 from guardrail.signals import Evidence, Registry
-from guardrail.types import Sample, ToolCall, ToolSpec, Turn
+from guardrail.store import MemoryStore
+from guardrail.types import PlanningStep, Route, Sample, ToolCall, ToolSpec, Turn
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin_signal"
 NAME = "values_in_conversation"
@@ -106,6 +108,29 @@ def test_a_policy_may_name_the_example() -> None:
         Policy.parse({"tiers": {"medium": {"cascade": [{"samples": 3, "doubt": {NAME: {"gt": 0.5}}}]}}})
     with pytest.raises(PolicyError, match=f"{NAME} is from 0 to 1, and never reaches 50"):
         Policy.parse({"tiers": {"medium": {"cascade": [{"samples": 3, "doubt": {NAME: {"lt": 50}}}]}}})
+
+
+@pytest.mark.usefixtures("example")
+@pytest.mark.parametrize(
+    ("said", "share", "route"), [("Pay 57 to Ann", 1.0, Route.EXECUTE), ("Pay her", 0.0, Route.REVIEW)]
+)
+def test_a_guard_decides_by_the_example(said: str, share: float, route: Route) -> None:
+    policy = Policy.parse(
+        {
+            "tools": [{"match": "pay", "tier": "low"}],
+            "tiers": {
+                "low": {"signals": ["agreement", NAME], "cascade": [{"doubt": {NAME: {"lt": 0.5}}}], "max_retries": 0}
+            },
+        }
+    )
+    planned = Sample(calls=(ToolCall(name="pay", arguments={"amount": 57, "to": "Ann"}),))
+    step = PlanningStep(
+        id="m", planned=planned, tools=(PAY,), request="r", conversation=(Turn(role="user", text=said),)
+    )
+    verdict = Guard(policy, ScriptedSampler([planned] * 3), MemoryStore()).assess(step)
+    (call,) = verdict.verdicts
+    assert verdict.route is route
+    assert [signal.value for signal in call.signals if signal.name == NAME] == [share]
 
 
 def test_without_its_package_the_policy_is_refused() -> None:
