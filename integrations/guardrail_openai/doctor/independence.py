@@ -13,6 +13,7 @@ from guardrail_openai.doctor.probes import Drawn, Probes, said
 
 _DRAWINGS = 3
 _HOTTER = 1.6
+_SURE = "confident model"
 _SHORT = 200
 """Tokens of a random answer: at a high temperature a model may never stop."""
 _MEANS = "Copies agree with each other whatever they say: agreement would look like certainty."
@@ -26,6 +27,8 @@ def independence(probes: Probes, most: int) -> list[Finding]:
     samples = [sample for drawn in alone for sample in drawn.samples]
     findings = [_one_by_one(probes, request, samples)]
     if most > 1 and findings[0].level is not Level.FAILURE:
+        # where the model is sure, only a temperature at which it is not tells copies from drawings
+        request = _hotter(request) if findings[0].data.get("cause") == _SURE else request
         findings.append(_together(probes.draw("are choices drawn anew?", request, min(most, 4))))
     return findings
 
@@ -65,9 +68,7 @@ def _one_by_one(probes: Probes, request: dict[str, Any], samples: Sequence[Sampl
 
 def _diagnosis(probes: Probes, request: dict[str, Any], texts: Sequence[str], data: dict[str, Any]) -> Finding:
     """Why random answers are the same: the model is sure of itself, or something repeats it."""
-    hotter = dict(request)
-    if "temperature" in request:
-        hotter["temperature"] = _HOTTER
+    hotter = _hotter(request)
     again = [said(s) for _ in range(_DRAWINGS) for s in probes.draw("why are they the same?", hotter).samples]
     if len(set(again)) == len(again) > 1:
         return Finding(
@@ -77,7 +78,7 @@ def _diagnosis(probes: Probes, request: dict[str, Any], texts: Sequence[str], da
             f"at {_HOTTER} all {len(again)} differ. The model is drawn anew, and sure of itself even here.",
             means="Agreement tells less with this model than with one that varies.",
             remedy="Calibrate on your own labels, and give its tools stricter tiers.",
-            data={**data, "cause": "confident model"},
+            data={**data, "cause": _SURE},
         )
     other = [said(s) for s in probes.draw("is it a cache?", _with_another_limit(hotter)).samples]
     if other and again and other[0] != again[0]:
@@ -152,6 +153,10 @@ def variety(drawn: Sequence[Drawn], *, independent: bool) -> Finding:
 
 def _not_independent(found: str, remedy: str, data: dict[str, Any]) -> Finding:
     return Finding(check="independence", level=Level.FAILURE, found=found, means=_MEANS, remedy=remedy, data=data)
+
+
+def _hotter(request: dict[str, Any]) -> dict[str, Any]:
+    return {key: _HOTTER if key == "temperature" else value for key, value in request.items()}
 
 
 def _short(request: dict[str, Any]) -> dict[str, Any]:
