@@ -89,8 +89,9 @@ def test_an_alternative_without_probability_is_none() -> None:
     why = "only one alternative is reported for a token"
     margin, entropy = measured(Token(text="57", logprob=math.log(0.9), top=impossible))
     assert (margin.missing, entropy.missing) == (why, why)
-    margin, _ = measured(Token(text="57", logprob=math.log(0.9), top=(*impossible, ("58", math.log(0.05)))))
+    margin, entropy = measured(Token(text="57", logprob=math.log(0.9), top=(*impossible, ("58", math.log(0.05)))))
     assert margin.value == pytest.approx(math.log(18))
+    assert entropy.value == pytest.approx(-sum(p * math.log(p) for p in (0.9, 0.05, 0.05)))
 
 
 def test_a_part_of_a_character_is_recognised_by_its_probability() -> None:
