@@ -61,8 +61,9 @@ def test_where_another_token_was_likelier_the_margin_is_negative(top: dict[str, 
 
 
 def test_a_tie_has_no_margin() -> None:
-    margin, _ = measured(token("57", 0.4, **{"57": 0.4, "58": 0.4}))
-    assert margin.value == pytest.approx(0)
+    for top in ({"57": 0.4, "58": 0.4}, {"58": 0.4, "57": 0.4}, {"58": 0.4, "59": 0.1}):
+        margin, _ = measured(token("57", 0.4, **top))
+        assert margin.value == pytest.approx(0)
 
 
 def test_an_unlikely_token_among_unlikely_ones_is_not_sure() -> None:
