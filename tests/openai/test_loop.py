@@ -125,3 +125,48 @@ async def test_the_same_over_responses_and_asynchronously(server: OpenAIServer, 
     server.reply = lambda _body, index: call("pay", amount=index)
     verdict = await guard.assess(planning_step(request, await async_client.responses.create(**request), thread_id="t"))
     assert verdict.route is Route.RETRY
+
+
+ASKED = Policy.parse(
+    {
+        "tools": [{"match": "pay", "tier": "medium"}],
+        "tiers": {"medium": {"signals": ["p_true", "agreement", "logprob_mean"]}},
+    }
+)
+
+
+def letters(body: Any, _index: int) -> Any:
+    if body.get("tools"):
+        return call("pay", amount=100)
+    top = [{"token": token, "logprob": logprob, "bytes": None} for token, logprob in (("A", -0.1), ("B", -2.4))]
+    return {
+        "role": "assistant",
+        "content": "A",
+        "logprobs": {"content": [{"token": "A", "logprob": -0.1, "bytes": None, "top_logprobs": top}]},
+    }
+
+
+async def test_the_same_sampler_answers_the_questions_of_a_tier(
+    server: OpenAIServer, client: OpenAI, async_client: AsyncOpenAI
+) -> None:
+    server.reply = letters
+    request = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "pay"}],
+        "tools": [PAY],
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    response = client.chat.completions.create(**request)
+    step = planning_step(request, response, thread_id="t")
+    sync = Guard(ASKED, OpenAISampler(client), open_store("memory://")).assess(step)
+    assert sync.questions == 2
+    verdict = sync.verdicts[0]
+    assert verdict.route is Route.EXECUTE
+    signals = {signal.name: signal for signal in verdict.signals}
+    assert signals["p_true"].value is not None
+    assert signals["logprob_mean"].value is not None
+    # four samples were enough
+    assert signals["agreement"].bounds == (0.8, 1.0)
+    guard = AsyncGuard(ASKED, OpenAISampler(async_client), open_store("memory://"))
+    assert (await guard.assess(step)).verdicts[0].signals == verdict.signals
