@@ -122,7 +122,8 @@ def _which(one: _Written, wanted: Sequence[tuple[str, Any, str]], *, lenient: bo
     return [
         index
         for index, (name, arguments, known) in enumerate(wanted)
-        if one.name == name and _same(one.arguments, arguments, known, lenient=lenient)
+        if (one.name == name or (lenient and _text_may_be(one.name, name)))
+        and _same(one.arguments, arguments, known, lenient=lenient)
     ]
 
 
