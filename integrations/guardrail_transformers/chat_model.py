@@ -330,8 +330,13 @@ class LocalChatModel:
         rows = answer.top or [[]] * len(answer.ids)
         texts = token_texts(tokenizer, answer.ids)
         return tuple(
-            Token(text=text, logprob=logprob, top=tuple((alone[token], value) for token, value in row))
-            for text, logprob, row in zip(texts, answer.logprobs, rows, strict=True)
+            Token(
+                text=text,
+                logprob=logprob,
+                # the drawn one by the text that it has here, which tells it from the others
+                top=tuple((text if token == drawn else alone[token], value) for token, value in row),
+            )
+            for drawn, text, logprob, row in zip(answer.ids, texts, answer.logprobs, rows, strict=True)
         )
 
     def _without_end(self, answer: Continuation, tokens: Sequence[Token]) -> Sequence[Token]:

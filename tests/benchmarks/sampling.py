@@ -1,9 +1,11 @@
 """What N samples of a planning step cost: one request for all, concurrent requests, one after the other.
 
     python -m tests.benchmarks.sampling --base-url URL --model NAME [--n 8] [--api-key KEY] [--repeat 1] [--json]
+    python -m tests.benchmarks.sampling --local FOLDER_OR_GGUF [--n 10] [--dtype auto] [--repeat 1] [--json]
 
 The endpoint is any OpenAI-compatible server. The prompt is sent once before, so that every way finds the
-same prompt cache. A sampler that runs a local model through transformers is not compared: there is none yet.
+same prompt cache. ``--local`` runs a model through transformers instead, and tells what its samples cost
+against one greedy plan.
 """
 
 from __future__ import annotations
@@ -106,16 +108,22 @@ def run(base_url: str, model: str, *, n: int, api_key: str, repeat: int, timeout
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--base-url")
+    parser.add_argument("--model")
+    parser.add_argument("--local", metavar="FOLDER_OR_GGUF")
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--n", type=int, default=8)
     parser.add_argument("--api-key", default=os.environ.get("OPENAI_API_KEY") or "none")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=600.0)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(argv)
+    if not given.local and not (given.base_url and given.model):
+        parser.error("give --base-url and --model, or --local")
     if given.n < 1 or given.repeat < 1:
         parser.error("--n and --repeat must be at least 1")
+    if given.local:
+        return _local(given)
     try:
         result = run(
             given.base_url,
@@ -138,6 +146,16 @@ def main(argv: list[str] | None = None) -> int:
         f"{result['cores']} cores here; " + ", ".join(f"{k} {v}" for k, v in result["versions"].items())
     )
     console.print(table)
+    if given.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    return 0
+
+
+def _local(given: argparse.Namespace) -> int:
+    from tests.benchmarks import local_sampling
+
+    result = local_sampling.run(given.local, n=given.n, repeat=given.repeat, dtype=given.dtype)
+    local_sampling.show(result, Console())
     if given.json:
         sys.stdout.write(json.dumps(result) + "\n")
     return 0

@@ -47,6 +47,7 @@ def test_the_tokens_spell_what_was_generated_with_what_ended_it(chat):
     for token in step.planned.tokens:
         assert len(token.top) == 5
         assert token.logprob <= 0
+        assert token.top[0] == (token.text, token.logprob)  # also where its text alone is half a character
         assert token.top[0][1] == max(logprob for _, logprob in token.top) >= token.logprob - 1e-6
 
 
