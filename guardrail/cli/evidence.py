@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from guardrail.cli.render import call_block, call_text, facts, route_text, time_text
+from guardrail.cli.render import LINE, call_block, call_text, facts, route_text, time_text
 from guardrail.cli.safe_text import LONG, shown
 from guardrail.types import (
     Cluster,
@@ -19,6 +19,7 @@ from guardrail.types import (
     ReviewState,
     Route,
     Sample,
+    Signal,
     StepVerdict,
     ToolCall,
     Verdict,
@@ -45,7 +46,7 @@ def record_view(record: Record, reviews: Sequence[Review], *, full: bool) -> Ren
             ),
             ("model", shown(record.model)),
             ("route", route_text(step.route)),
-            ("samples", Text(_samples_line(step))),
+            ("samples", Text(_samples_line(step, record.fingerprint.get("stopping", "")))),
             ("entailment", Text.assemble(shown(step.entailment), _pairs_line(step))),
             ("cost", Text(_cost_line(step))),
             *(
@@ -80,7 +81,7 @@ def record_view(record: Record, reviews: Sequence[Review], *, full: bool) -> Ren
 
 def evidence(verdict: Verdict) -> RenderableType:
     """Why a call got its route: counts, meanings with bars, signals."""
-    valid = verdict.agreeing + verdict.disagreeing
+    valid = sum(len(cluster.members) for cluster in verdict.clusters)
     threshold = "none" if verdict.threshold is None else f"{verdict.threshold:.3g}"
     parts: list[RenderableType] = [
         facts(
@@ -91,6 +92,7 @@ def evidence(verdict: Verdict) -> RenderableType:
                 ),
             ),
             ("why", shown(verdict.why)),
+            *([("decided", Text(f"at stage {verdict.stage} of its tier"))] if verdict.stage else []),
             (
                 "needed",
                 Text(
@@ -106,20 +108,7 @@ def evidence(verdict: Verdict) -> RenderableType:
         parts += [_meaning(cluster, valid) for cluster in verdict.clusters]
     if verdict.signals:
         parts.append(Text("  signals"))
-        parts.append(
-            facts(
-                *(
-                    (
-                        signal.name,
-                        shown(f"missing: {signal.missing}")
-                        if signal.value is None
-                        else Text(f"{signal.value:.4g} {signal.unit}".strip()),
-                    )
-                    for signal in verdict.signals
-                ),
-                indent=4,
-            )
-        )
+        parts.append(facts(*((signal.name, _signal(signal)) for signal in verdict.signals), indent=4))
     return Group(*parts)
 
 
@@ -177,6 +166,21 @@ def what_ran(verdict: Verdict, reviews: Sequence[Review], step_route: Route) -> 
     }[review.state]
 
 
+def _signal(signal: Signal) -> Text:
+    """Its value and what is known beside it: what the open samples leave, how sure it is, and argument by argument."""
+    said = [shown(f"missing: {signal.missing}") if signal.value is None else Text(_number(signal.value, signal.unit))]
+    if signal.bounds is not None:
+        said.append(Text(f"between {signal.bounds[0]:.4g} and {signal.bounds[1]:.4g}, by the samples that are open"))
+    if signal.credible is not None:
+        said.append(Text(f"95 % credible from {signal.credible[0]:.4g} to {signal.credible[1]:.4g}"))
+    said += [Text.assemble(shown(name, limit=LINE), f" {value:.4g}") for name, value in signal.parts.items()]
+    return Text("; ").join(said)
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}".strip()
+
+
 def _meaning(cluster: Cluster, valid: int) -> Text:
     count = len(cluster.members)
     filled = round(_BAR * count / valid) if valid else 0
@@ -204,9 +208,10 @@ def _sample(index: int, sample: Sample) -> Text:
     return line.append_text(calls if sample.calls else shown(sample.text, limit=120))
 
 
-def _samples_line(step: StepVerdict) -> str:
+def _samples_line(step: StepVerdict, stopping: str) -> str:
     audit = "audited" if step.audited else "not audited"
-    stopped = ", stopped early: the rest could not change the verdict" if step.curtailed else ""
+    change = "was not likely to change" if "bayesian" in stopping else "could not change"
+    stopped = f", stopped early: the rest {change} the verdict" if step.curtailed else ""
     return (
         f"{step.drawn} drawn of {step.asked} asked, {step.invalid} invalid{stopped}; "
         f"{audit} (probability {step.audit_probability:g})"
@@ -220,11 +225,14 @@ def _pairs_line(step: StepVerdict) -> str:
 
 def _cost_line(step: StepVerdict) -> str:
     usage = step.usage
+    asked = (
+        f" ({step.questions} question{'s' if step.questions != 1 else ''} about the calls)" if step.questions else ""
+    )
     prompt, completion = (
         "unknown" if count is None else f"{count:,}" for count in (usage.prompt_tokens, usage.completion_tokens)
     )
     return (
-        f"{usage.requests} request{'s' if usage.requests != 1 else ''}, {prompt} prompt tokens, "
+        f"{usage.requests} request{'s' if usage.requests != 1 else ''}{asked}, {prompt} prompt tokens, "
         f"{completion} completion tokens, "
         f"{usage.seconds:.2f} s sampling, {step.seconds:.2f} s in all"
     )

@@ -141,6 +141,8 @@ def _verdict_line(verdict: Verdict, reviews: Sequence[Review]) -> Text:
     valid = verdict.agreeing + verdict.disagreeing
     if valid:
         line.append(f"  agreement {verdict.agreeing}/{valid}")
+    if verdict.risk is not None:
+        line.append(f"  risk {verdict.risk:.2f}")
     entropy = verdict.signal("semantic_entropy")
     if entropy is not None and entropy.value is not None:
         line.append(f"  entropy {entropy.value:.2f}")

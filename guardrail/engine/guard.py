@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ from guardrail.policy import Policy
 from guardrail.review import Queue, call_digest, review_id
 from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler
 from guardrail.signals import Measure
-from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, StepVerdict, Verdict
+from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, Sample, StepVerdict, Verdict
 from guardrail.version import __version__
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ class _Base(Generic[S, E, Q]):
             attempt=step.attempt,
             model=step.model,
             request_digest=step.request_digest,
-            planned=step.planned,
-            samples=assessment.samples,
+            planned=_kept(step.planned),
+            samples=tuple(map(_kept, assessment.samples)),
             verdict=verdict,
             tools=tuple(tool for tool in step.tools if any(tool.name == call.name for call in step.planned.calls)),
             conversation=step.conversation,
@@ -298,6 +299,14 @@ def record_id(step: PlanningStep, policy: Policy) -> str:
     """Identity of one try of a planning step: where, which message, which request, which calls, under which policy."""
     calls: Sequence[object] = [[call.id, call.name, call.arguments] for call in step.planned.calls]
     return digest(step.thread_id, step.namespace, step.id, step.attempt, step.request_digest, policy.version, calls)
+
+
+def _kept(sample: Sample) -> Sample:
+    """The sample as it can be kept: JSON has no number that is not finite, and such log-probabilities are none."""
+    numbers = (
+        number for token in sample.tokens or () for number in (token.logprob, *(logprob for _, logprob in token.top))
+    )
+    return sample if all(map(math.isfinite, numbers)) else replace(sample, tokens=None)
 
 
 def _backend(entailment: object) -> object:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from guardrail.cli.evidence import evidence, record_view, what_ran
+from guardrail.cli.render import records_table
 from guardrail.types import (
     Cluster,
     Decision,
@@ -16,6 +17,7 @@ from guardrail.types import (
     Route,
     Sample,
     SampleStatus,
+    Signal,
     StepVerdict,
     Usage,
     Verdict,
@@ -130,6 +132,55 @@ def test_a_step_without_samples() -> None:
     bare = _verdict(asked=0, needed=0, agreeing=0, disagreeing=0, clusters=(), signals=())
     shown = _text(record_view(replace(one, samples=(), verdict=replace(one.verdict, verdicts=(bare,))), [], full=False))
     assert "none were drawn" in shown
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [
+        (Signal(name="agreement", value=0.8, unit="share"), "agreement  0.8 share"),
+        (Signal(name="x", missing="3 of 8 drawn", bounds=(0.25, 1.0)), "missing: 3 of 8 drawn; between 0.25 and 1, by"),
+        (Signal(name="x", value=0.5, credible=(0.2, 0.8)), "0.5; 95 % credible from 0.2 to 0.8"),
+        (Signal(name="x", value=1.1, unit="nats", parts={"amount": 1.1, "to\x1b": 0.0}), "1.1 nats; amount 1.1; to"),
+    ],
+)
+def test_a_signal_with_all_that_is_known_beside_it(signal: Signal, said: str) -> None:
+    shown = _text(evidence(_verdict(signals=(signal,))))
+    assert said in shown
+    assert "\x1b" not in shown
+
+
+def test_the_stage_that_decided_is_named_where_one_did() -> None:
+    assert "decided    at stage 2 of its tier" in _text(evidence(_verdict(stage=2)))
+    assert "of its tier" not in _text(evidence(_verdict(stage=0)))
+
+
+def test_counts_of_an_early_stage_do_not_stretch_the_bars_of_all_samples() -> None:
+    shown = _text(evidence(_verdict(agreeing=2, disagreeing=0, asked=2)))
+    assert "█████████████░░░  4  as planned" in shown
+
+
+@pytest.mark.parametrize(
+    ("stopping", "said"),
+    [("lossless", "the rest could not change the verdict"), ("bayesian(0.1;1;1)", "was not likely to change")],
+)
+def test_why_drawing_stopped_early(stopping: str, said: str) -> None:
+    one = record()
+    one = replace(one, verdict=replace(one.verdict, curtailed=True), fingerprint={"stopping": stopping})
+    assert said in _text(record_view(one, [], full=False))
+
+
+def test_a_list_shows_the_risk_that_decided() -> None:
+    one = record()
+    risky = replace(one.verdict.verdicts[0], signals=(Signal(name="risk", value=0.034),))
+    assert "risk 0.03" in _text(records_table([(replace(one, verdict=replace(one.verdict, verdicts=(risky,))), [])]))
+    assert "risk" not in _text(records_table([(one, [])]))
+
+
+def test_questions_stand_beside_the_requests() -> None:
+    one = record()
+    assert "question" not in _text(record_view(one, [], full=False))
+    one = replace(one, verdict=replace(one.verdict, questions=2))
+    assert "1 request (2 questions about the calls)" in _text(record_view(one, [], full=False))
 
 
 @pytest.mark.parametrize(

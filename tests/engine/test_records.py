@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardrail import Guard, open_store
+from guardrail import Guard, Policy, open_store
+from guardrail.engine.fingerprint import LIBRARIES
 from guardrail.errors import StoreError
+from guardrail.policy import TierSettings
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
-from guardrail.types import DecisionType, Record, Route
-from tests.engine.steps import GOOD, OTHER, in_order, pay, sample, step, tiers
+from guardrail.types import DecisionType, PlanningStep, Record, Route, Sample, Tier, Turn
+from tests.engine.steps import GOOD, OTHER, Model, Stated, in_order, likely, pay, sample, step, tiers
 
 
 def test_reviewers_may_answer_at_most_what_the_guard_can_carry_out() -> None:
@@ -57,6 +62,57 @@ def test_the_review_is_pending_in_the_store_before_anyone_is_asked() -> None:
     assert review.id == verdict.verdicts[0].review_id
     assert review.record_id == store.records()[0].id
     assert store.record(verdict.record_id).verdict == verdict
+
+
+def recorded(policy: Policy, one: PlanningStep, drawn: list[Sample], **options: Any) -> Record:
+    store = MemoryStore()
+    verdict = Guard(policy, ScriptedSampler(in_order(drawn)), store, **options).assess(one)
+    return store.record(verdict.record_id)
+
+
+def test_the_conversation_is_kept_with_the_step() -> None:
+    said = (Turn(role="user", text="Pay Ann 10."),)
+    assert recorded(tiers("high"), step(pay(10), conversation=said), [OTHER] * 8).conversation == said
+
+
+def test_what_the_scores_depend_on_is_the_same_whichever_stage_decided() -> None:
+    low = tiers("low")
+    free, drawn = recorded(low, likely(-0.01), []), recorded(low, likely(-3.0), [GOOD] * 3)
+    assert (free.verdict.drawn, drawn.verdict.drawn) == (0, 2)
+    assert free.fingerprint == drawn.fingerprint
+    assert free.fingerprint["samples"] == "3"
+    assert "agreement=1" in free.fingerprint["signals"].split(",")
+    assert free.fingerprint["stopping"] == "lossless"
+    assert set(free.fingerprint["meaning"].split(",")) <= {*LIBRARIES, ""}
+
+
+def test_the_fingerprint_tells_another_rule_signal_or_model_apart(tmp_path: Path) -> None:
+    plain = recorded(tiers("high"), step(pay(10)), [OTHER] * 8).fingerprint
+    full = recorded(tiers("high"), step(pay(10)), [OTHER] * 8, curtail=False).fingerprint
+    bayes = {"high": {"agreement": 0.8, "stopping": {"rule": "bayesian", "error": 0.1}}}
+    expecting = recorded(tiers("high", tiers={**bayes, "medium": {"agreement": 0.8}}), step(pay(10)), [OTHER] * 8)
+    assert (full["stopping"], expecting.fingerprint["stopping"]) == ("none", "bayesian(0.1;1;1)")
+
+    class Newer(Stated):
+        def __init__(self) -> None:
+            super().__init__()
+            self.info = replace(self.info, version="2")
+
+    named = tiers("high", tiers={"high": {"signals": ["agreement", "p_true"]}})
+    versions = [recorded(named, step(pay(10)), [OTHER] * 8, signals=[one]).fingerprint for one in (Stated(), Newer())]
+    assert [found["signals"] for found in versions] == ["agreement=1,p_true=1", "agreement=1,p_true=2"]
+    file = tmp_path / "risk.json"
+    file.write_text("{}")
+    risky = Policy(tiers={Tier.HIGH: TierSettings(samples=8, agreement=None, max_risk=0.1)}, risk_model=str(file))
+    risk = recorded(risky, step(pay(10)), [OTHER] * 8, risk_model=Model("agreement", "kernel_entropy")).fingerprint
+    assert (plain["risk_model"], risk["risk_model"]) == ("", "model-1")
+    assert "kernel_entropy=1" in risk["signals"]
+
+
+def test_log_probabilities_that_are_no_numbers_are_not_kept() -> None:
+    kept = recorded(tiers("high"), likely(math.nan), [GOOD] * 8)
+    assert (kept.planned.tokens, kept.verdict.route) == (None, Route.EXECUTE)
+    assert "log-probability" in (kept.verdict.verdicts[0].signal("logprob_min").missing or "")  # type: ignore[union-attr]
 
 
 def test_a_store_that_fails_lets_nothing_run() -> None:
