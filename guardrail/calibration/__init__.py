@@ -7,6 +7,7 @@ packages are loaded on first use.
 from guardrail.calibration.bootstrap import Interval, Resamples, Scores
 from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
 from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk
+from guardrail.calibration.folds import fold_of
 from guardrail.calibration.metrics import (
     Bin,
     Point,
@@ -23,6 +24,7 @@ from guardrail.calibration.metrics import (
     risk_coverage,
     roc,
 )
+from guardrail.calibration.prior import fit_prior
 from guardrail.calibration.risk_model import Input, Pattern, RiskModel
 from guardrail.calibration.rows import Row, row_of, worst
 from guardrail.calibration.scales import Doubt, Scale
@@ -56,7 +58,9 @@ __all__ = [
     "ece_null",
     "evaluate",
     "excess_aurc",
+    "fit_prior",
     "fit_risk",
+    "fold_of",
     "log_loss",
     "reliability",
     "risk_coverage",

@@ -138,8 +138,8 @@ def cross_fit(
 def choose(rows: Sequence[Row], names: tuple[str, ...], seed: int) -> Setting:
     """The strongest pull whose cross-validated log loss on these rows is within one standard error of the least.
 
-    (Breiman et al. 1984, one standard error rule, on paired losses.) A row without risk counts with the base rate. Where
-    there are too few rows to try them on, it is the strongest of all.
+    (Breiman et al. 1984, one standard error rule, on paired losses.) A row without risk counts with the base rate.
+    Where there are too few rows to try them on, it is the strongest of all.
     """
     settings = [Setting(signals=names, penalty=penalty) for penalty in sorted(PENALTIES, reverse=True)]
     if len(names) == 1:
