@@ -257,6 +257,28 @@ def test_an_endpoint_that_cannot_be_used(well: OpenAIServer, monkeypatch: pytest
     assert (code, "cannot be reached" in found["endpoint"]["found"]) == (2, True)
 
 
+def test_an_endpoint_that_stops_answering_is_not_told_to_lack_anything(well: OpenAIServer) -> None:
+    free = model(fresh)
+    well.reply = lambda body, index: (
+        (well.faults.extend([Fault(status=503)] * 9) if "Pick any" in asked(body) else None) or free(body, index)
+    )
+    code, found = examined(well)
+    assert (code, found["endpoint"]["level"]) == (2, "failure")
+    assert "no longer" in found["endpoint"]["found"]
+    assert "n" not in found
+
+
+def test_a_short_failure_is_tried_again(well: OpenAIServer) -> None:
+    free = model(fresh)
+    well.reply = lambda body, index: (
+        (well.faults.append(Fault(status=429, headers={"retry-after": "0"})) if "Paris" in asked(body) else None)
+        or free(body, index)
+    )
+    code, found = examined(well)
+    assert (code, levels(found)) == (0, {"calibration": "warning"})
+    assert 429 in well.statuses
+
+
 def test_a_policy_and_its_tools(well: OpenAIServer, tmp_path: Path) -> None:
     tools, policy = tmp_path / "tools.json", tmp_path / "policy.yaml"
     tools.write_text(json.dumps(TOOLS))

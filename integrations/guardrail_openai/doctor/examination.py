@@ -57,11 +57,42 @@ def examine(
 
     note(rules.fits(policy, tools), rules.judge(judge), rules.libraries())
     own = rules.tiers(policy, tools) if findings[0].level is not Level.FAILURE else ()
+    estimate = _Estimate()
     try:
-        found, plain = endpoint.reached(probes)
+        _endpoint(probes, policy, tools, samples=samples, note=note, estimate=estimate)
     except Blocked as blocked:
-        note(blocked.finding, rules.calibration(policy, frozenset(), probes.model))
-        return Report(findings=tuple(findings), blocked=True, spent=probes.spent, tiers=own)
+        note(blocked.finding)
+    return Report(
+        findings=tuple(findings),
+        blocked=not estimate.made,
+        spent=probes.spent,
+        tiers=own,
+        costs=estimate.costs,
+        prompt=estimate.prompt,
+        completion=estimate.completion,
+        rate_limits=probes.rate_limits,
+    )
+
+
+class _Estimate:
+    """What steps will cost, once the endpoint has been looked at to the end."""
+
+    made = False
+    costs: tuple[costs.TierCost, ...] = ()
+    prompt: int | None = None
+    completion: float | None = None
+
+
+def _endpoint(
+    probes: Probes,
+    policy: Policy,
+    tools: Sequence[ToolSpec],
+    *,
+    samples: int,
+    note: Callable[..., None],
+    estimate: _Estimate,
+) -> None:
+    found, plain = endpoint.reached(probes)
     note(found)
     likely, drawn, needs = likelihood.log_probabilities(probes)
     plans = [plain, drawn] if drawn.samples else [plain]
@@ -79,16 +110,9 @@ def examine(
     note(rules.calibration(policy, available, probes.model), _limits(probes))
     prices = costs.Prices(free, question)
     step = probes.step(probes.request(canaries.PLAIN), _planned(plans))
-    return Report(
-        findings=tuple(findings),
-        blocked=False,
-        spent=probes.spent,
-        tiers=own,
-        costs=costs.costs(policy, prices, step, _risk_signals(policy)) if step.planned.calls else (),
-        prompt=prices.prompt,
-        completion=prices.completion,
-        rate_limits=probes.rate_limits,
-    )
+    if step.planned.calls:
+        estimate.costs = costs.costs(policy, prices, step, _risk_signals(policy))
+    estimate.prompt, estimate.completion, estimate.made = prices.prompt, prices.completion, True
 
 
 def _sound(findings: Sequence[Finding]) -> bool:

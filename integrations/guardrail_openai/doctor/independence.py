@@ -46,7 +46,7 @@ def _one_by_one(probes: Probes, request: dict[str, Any], samples: Sequence[Sampl
     if len(texts) < 2:
         return Finding(
             check="independence",
-            level=Level.WARNING,
+            level=Level.FAILURE,
             found=f"Only {len(texts)} of {len(samples)} random answers came back: it cannot be told.",
             means=_MEANS,
             remedy="Run the doctor again; look at the failures above.",
@@ -110,7 +110,16 @@ def _diagnosis(probes: Probes, request: dict[str, Any], texts: Sequence[str], da
 def _together(drawn: Drawn) -> Finding:
     texts = [text for sample in drawn.samples if (text := said(sample))]
     data = {"choices": len(texts), "different": len(set(texts))}
-    if len(texts) > 1 and len(set(texts)) == 1:
+    if len(texts) < 2:
+        return Finding(
+            check="independence of choices",
+            level=Level.FAILURE,
+            found=f"Only {len(texts)} of {drawn.asked} choices came back: it cannot be told.",
+            means=_MEANS,
+            remedy="Run the doctor again, or give the sampler use_n=False.",
+            data=data,
+        )
+    if len(set(texts)) == 1:
         return Finding(
             check="independence of choices",
             level=Level.FAILURE,
@@ -121,7 +130,7 @@ def _together(drawn: Drawn) -> Finding:
         )
     return Finding(
         check="independence of choices",
-        level=Level.OK if len(texts) > 1 else Level.WARNING,
+        level=Level.OK,
         found=f"{len(texts)} choices of one response: {len(set(texts))} different answers.",
         data=data,
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openai import OpenAI, OpenAIError
 
 from guardrail.codec import canonical
-from guardrail.sampling import Answer, Failure, inspect
+from guardrail.sampling import Answer, Failure, inspect, retry_wait
 from guardrail.types import PlanningStep, Question, ReplyBatch, Sample, Usage
 from guardrail_openai import chat, responses
 from guardrail_openai.doctor import canaries
+from guardrail_openai.doctor.findings import Blocked, Finding, Level
 from guardrail_openai.plain import count
 from guardrail_openai.requests import API, OpenAIRequest
 from guardrail_openai.sampler import OpenAISampler
@@ -22,6 +23,7 @@ _LIMIT = 1000
 """Tokens of an answer: enough for a model that thinks first, and an end for one that never stops."""
 _ABOUT_THE_REQUEST = frozenset({400, 422})
 _WORDS = 300
+_RETRIES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Probes:
         self._tell = tell
         self._caller = Caller([client], timeout=timeout, concurrency=1)
         self._timeout = timeout
+        self._answered = False
         self._limit = "max_output_tokens" if api == "responses" else "max_tokens"
 
     @property
@@ -79,14 +82,46 @@ class Probes:
         return canaries.with_tools(self.api, self.model, task, functions, **{**self.settings, self._limit: _LIMIT})
 
     def draw(self, what: str, arguments: dict[str, Any], choices: int = 1) -> Drawn:
-        """Send it once."""
+        """Send it, again after a transient failure.
+
+        Raises:
+            Blocked: the endpoint has answered before and does not any more: what it lacks is then not its fault.
+        """
         self._tell(what)
         number = {"n": choices} if choices > 1 else {}
-        (outcome,) = self._caller.send([Call(api=self.api, arguments={**arguments, **number})])
+        call = Call(api=self.api, arguments={**arguments, **number})
+        (outcome,) = self._caller.send([call])
         self.spent += outcome.usage
+        for attempt in range(_RETRIES):
+            wait = (
+                retry_wait(outcome, attempt, retries=_RETRIES, patience=self._timeout)
+                if isinstance(outcome, Failure)
+                else None
+            )
+            if wait is None:
+                break
+            (outcome,) = self._caller.send([replace(call, wait=wait)])
+            self.spent += outcome.usage
+        self._lost(outcome, choices)
         bill = self._caller.reported if isinstance(outcome, Answer) else {}
         reported = count(bill.get("completion_tokens", bill.get("output_tokens")))
         return Drawn(outcome=outcome, asked=choices, reported=reported)
+
+    def _lost(self, outcome: Answer | Failure, choices: int) -> None:
+        if isinstance(outcome, Answer):
+            self._answered = True
+            return
+        late = outcome.timed_out and choices == 1  # several choices may just take longer
+        if self._answered and (late or outcome.unreachable or outcome.transient or outcome.status in (401, 403)):
+            raise Blocked(
+                Finding(
+                    check="endpoint",
+                    level=Level.FAILURE,
+                    found=f"It answered at first and then no longer: {outcome.summary}.",
+                    means="What was not checked by then is not known.",
+                    remedy="Run the doctor again when the endpoint is steady; --timeout gives slow ones more time.",
+                )
+            )
 
     def first(self, what: str, task: str) -> Drawn:
         """The first canary: what the model refuses among the settings is left out or named otherwise from then on."""
