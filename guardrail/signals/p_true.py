@@ -27,16 +27,15 @@ from guardrail.signals.evidence import Evidence
 from guardrail.types import PlanningStep, Question, Reply, SampleStatus, Signal, Token
 
 PROMPT: Final = f"""\
-You judge whether a tool call is right: whether it is what the conversation asks for at this point, with the right \
-tool and with every argument as the conversation and the tool's description want it.
+You judge whether a proposed tool call is right: what the conversation asks for now, with the right tool and the right \
+value of every argument.
 
 {DATA}
 
 The proposed call is:
 (A) $a
 (B) $b
-
-Answer with the one letter A or B and nothing else."""
+Answer with the letter A or B alone."""
 
 LETTERS: Final = ("A", "B")
 _OPTIONS: Final = ("right", "wrong")

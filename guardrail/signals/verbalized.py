@@ -24,15 +24,14 @@ from guardrail.signals.evidence import Evidence
 from guardrail.types import PlanningStep, Question, Reply, Signal
 
 PROMPT: Final = f"""\
-You judge whether a tool call is right: whether it is what the conversation asks for at this point, with the right \
-tool and with every argument as the conversation and the tool's description want it.
+You judge whether a proposed tool call is right: what the conversation asks for now, with the right tool and the right \
+value of every argument.
 
 {DATA}
 
-First write, in at most three short sentences, what could be wrong with the call: another tool, a value that the \
-conversation does not give, a value read wrongly, something left out, something that should be asked first.
-Then write, as the last line and with nothing after it, how likely it is that the call is right in every part, in \
-percent, in exactly this form, where N is a number from 0 to 100:
+Answer in exactly two lines. First what could be wrong with the call, then how likely it is right in every part, N \
+being a number from 0 to 100:
+Against: ...
 Confidence: N%"""
 
 _MARKUP: Final = " \t\r*_`#>"

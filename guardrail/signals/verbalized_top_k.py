@@ -27,19 +27,17 @@ from guardrail.signals.verbalized import labelled, last_line, probability
 from guardrail.types import PlanningStep, Question, Reply, Signal
 
 PROMPT: Final = f"""\
-You judge which tool call is right at this point of a conversation: with the right tool, and with every argument as \
-the conversation and the tool's description want it.
+You judge which tool call is right: what the conversation asks for now, with the right tool and the right value of \
+every argument.
 
 {DATA}
 
-Guess 1 is the call under "call". Think of up to $others other calls that could be right in its place (another tool, \
-another value, an argument more or less, or no call and a question instead), and write each on a line of its own: its \
-number, starting with 2, and the call.
-Then write, as the last lines and with nothing after them, how likely each guess is right in every part, in percent, \
-guess 1 first, in exactly this form, where N is a number from 0 to 100:
+Guess 1 is the call under "call". Write up to $others other calls that could be right in its place (another tool, \
+another value, an argument more or less, or none and a question instead), each on a line with its number, from 2 on.
+Then end with one line for each guess, from guess 1 on: how likely it is right in every part, N being a number from 0 \
+to 100, together at most 100:
 P1: N%
-P2: N%
-The percentages together are at most 100."""
+P2: N%"""
 
 _LABEL: Final = re.compile(r"p[0-9]+")
 _TOKENS_A_GUESS: Final = 120
