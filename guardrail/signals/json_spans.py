@@ -48,10 +48,11 @@ def objects(text: str, start: int = 0) -> Iterator[Node]:
     An object with a key twice is none. Braces may be doubled, as some models copy them from a template's source:
     ``{{`` cannot begin an object otherwise.
     """
+    reader = _Reader(text)
     position = text.find("{", start)
     while position >= 0:
         try:
-            node = _value(text, position, 0)
+            node = reader.value(position)
         except _TooDeep:
             return
         except ValueError:
@@ -77,58 +78,77 @@ def written_as_text(text: str, node: Node) -> tuple[Any, list[Span]] | None:
     if len(starts) != len(node.value):
         return None
     starts.append(node.end - 1)
+    reader = _Reader(node.value)
     try:
-        inner = _value(node.value, _skip(node.value, 0), 0)
+        inner = reader.value(reader.skip(0))
     except (ValueError, _TooDeep):
         return None
-    if not isinstance(inner.value, dict) or node.value[inner.end :].strip(" \t\n\r"):
+    if not isinstance(inner.value, dict) or reader.skip(inner.end) < len(node.value):
         return None
     return inner.value, [(starts[left], starts[right]) for left, right in values(inner)]
 
 
-def _value(text: str, position: int, depth: int) -> Node:
-    if depth > MAX_DEPTH:
-        raise _TooDeep
-    opening = text[position : position + 1]
-    if opening in ("{", "["):
-        return _container(text, position, depth)
-    found = (_STRING if opening == '"' else _ATOM).match(text, position)
-    if found is None:
-        raise _NoJson
-    return Node(json.loads(found[0]), position, found.end())
+class _Reader:
+    """Reads JSON values of one text."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._broken: set[int] = set()
+        """Where objects and lists begin that are none: each is read once, also where it stands in others."""
 
-def _container(text: str, start: int, depth: int) -> Node:
-    is_object = text[start] == "{"
-    width = 2 if text.startswith("{{", start) else 1
-    closing = "}" * width if is_object else "]"
-    members: list[tuple[str, Node]] = []
-    position = _skip(text, start + width)
-    while not text.startswith(closing, position):
-        if members:
-            position = _expect(text, position, ",")
-        key = ""
-        if is_object:
-            name = _STRING.match(text, position)
-            if name is None:
+    def value(self, position: int, depth: int = 0) -> Node:
+        """The value that begins here.
+
+        Raises:
+            ValueError: there is none.
+            _TooDeep: it goes too deep.
+        """
+        if depth > MAX_DEPTH:
+            raise _TooDeep
+        opening = self._text[position : position + 1]
+        if opening in ("{", "["):
+            if position in self._broken:
                 raise _NoJson
-            key = json.loads(name[0])
-            position = _expect(text, _skip(text, name.end()), ":")
-        node = _value(text, position, depth + 1)
-        members.append((key, node))
-        position = _skip(text, node.end)
-    if is_object and len({key for key, _ in members}) != len(members):
-        raise _NoJson
-    value: Any = {key: node.value for key, node in members} if is_object else [node.value for _, node in members]
-    return Node(value, start, position + width, tuple(members))
+            try:
+                return self._container(position, depth)
+            except ValueError:
+                self._broken.add(position)
+                raise
+        found = (_STRING if opening == '"' else _ATOM).match(self._text, position)
+        if found is None:
+            raise _NoJson
+        return Node(json.loads(found[0]), position, found.end())
 
+    def skip(self, position: int) -> int:
+        """Behind white space."""
+        found = _SPACE.match(self._text, position)
+        return found.end() if found else position
 
-def _expect(text: str, position: int, char: str) -> int:
-    if text[position : position + 1] != char:
-        raise _NoJson
-    return _skip(text, position + 1)
+    def _container(self, start: int, depth: int) -> Node:
+        is_object = self._text[start] == "{"
+        width = 2 if self._text.startswith("{{", start) else 1
+        closing = "}" * width if is_object else "]"
+        members: list[tuple[str, Node]] = []
+        position = self.skip(start + width)
+        while not self._text.startswith(closing, position):
+            if members:
+                position = self._expect(position, ",")
+            key = ""
+            if is_object:
+                name = _STRING.match(self._text, position)
+                if name is None:
+                    raise _NoJson
+                key = json.loads(name[0])
+                position = self._expect(self.skip(name.end()), ":")
+            node = self.value(position, depth + 1)
+            members.append((key, node))
+            position = self.skip(node.end)
+        if is_object and len({key for key, _ in members}) != len(members):
+            raise _NoJson
+        value: Any = {key: node.value for key, node in members} if is_object else [node.value for _, node in members]
+        return Node(value, start, position + width, tuple(members))
 
-
-def _skip(text: str, position: int) -> int:
-    found = _SPACE.match(text, position)
-    return found.end() if found else position
+    def _expect(self, position: int, char: str) -> int:
+        if self._text[position : position + 1] != char:
+            raise _NoJson
+        return self.skip(position + 1)

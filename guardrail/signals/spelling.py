@@ -112,18 +112,22 @@ def _calls(text: str, start: int, wanted: Sequence[tuple[str, Any, str]]) -> lis
         return [one for one, _ in written]
     if len(nodes) == len(wanted) and _nothing_but(text, start, nodes):
         pairs = zip(nodes, wanted, strict=True)
-        if all(_same(node.value, arguments, known, lenient=lenient) for node, (_, arguments, known) in pairs):
+        if all(
+            exact(node.value) == known or (lenient and _may_be(node.value, arguments))
+            for node, (_, arguments, known) in pairs
+        ):
             return [_Written("", node.value, tuple(values(node)), node) for node in nodes]
     return None
 
 
 def _which(one: _Written, wanted: Sequence[tuple[str, Any, str]], *, lenient: bool) -> list[int]:
     """Which of the planned calls this is; several where they are equal."""
+    form = exact(one.arguments)
     return [
         index
         for index, (name, arguments, known) in enumerate(wanted)
-        if (one.name == name or (lenient and _text_may_be(one.name, name)))
-        and _same(one.arguments, arguments, known, lenient=lenient)
+        if (one.name == name and form == known)
+        or (lenient and _text_may_be(one.name, name) and _may_be(one.arguments, arguments))
     ]
 
 
@@ -162,10 +166,6 @@ def _candidates(text: str, node: Node) -> Iterator[_Written]:
             return
     for _, member in node.members:
         yield from _candidates(text, member)
-
-
-def _same(written: Any, planned: Any, known: str, *, lenient: bool) -> bool:
-    return exact(written) == known or (lenient and _may_be(written, planned))
 
 
 def _may_be(written: Any, planned: Any) -> bool:

@@ -99,6 +99,47 @@ def test_escapes_are_read_as_json() -> None:
     assert counted(call, parts=parts) == (-1, -2, -3, -4, -5, -6, -7)
 
 
+def test_halves_of_a_surrogate_pair_are_their_character() -> None:
+    call = ToolCall(name="f", arguments={"a": "x\U0001f600y\U0001f600", "b": "\ud83d"})
+    parts = tokens(
+        '{"name":"', ("f", -1), '","arguments":{"a":', ('"x\ud83d', -2), ("\ude00y", -3), ("\ud83d", -4), ("", -4.5), ("\ude00", -5),
+        ('"', -6), ',"b":', ('"\ud83d', -7), ('"', -8), "}}",
+    )  # fmt: skip
+    assert counted(call, parts=parts) == (-1, -2, -3, -4, -4.5, -5, -6, -7, -8)
+
+
+@pytest.mark.parametrize(
+    ("written", "planned", "fits"),
+    [
+        ("\ufffd\ufffd", "é", True),
+        ("\ufffd\ufffd", "\ufffd\ufffd", True),
+        ("é\ufffd\ufffdüx", "éßüx", True),
+        ("é\ufffd\ufffdüx", "èßüx", False),
+        ("é\ufffd\ufffdüx", "éßöx", False),
+        ("é\ufffd\ufffdüx", "éüx", False),
+        ("é\ufffd\ufffdüx", "éßßßüx", False),
+        ("é\ufffd\ufffdüx", "éßüy", False),
+        ("\ufffd\ufffd", "e", False),
+        ("\ufffd\ufffd", "", False),
+        ("é", "è", False),
+    ],
+)
+def test_an_unreadable_part_of_a_text_may_be_what_was_planned_and_no_more(
+    written: str, planned: str, fits: bool
+) -> None:
+    parts = tokens('{"name":"', ("f", -1), '","arguments":{"a":["', written, '", 1]}}')
+    found = call_logprobs(Sample(calls=(ToolCall(name="f", arguments={"a": [planned, 1]}),), tokens=parts), 0)
+    assert (found.missing is None) is fits
+    for other in ([planned], [planned, 2], {"b": planned}, planned):
+        call = ToolCall(name="f", arguments={"a": other})
+        assert call_logprobs(Sample(calls=(call,), tokens=parts), 0).missing is not None
+
+
+def test_what_is_nested_is_read_once() -> None:
+    text = ('{"a":[' * 30 + "x") * 1000
+    assert counted(PAY, parts=(Token(text=text, logprob=-0.1),)) == "the tokens do not spell the planned calls"
+
+
 @pytest.mark.parametrize(
     "wrap", ["%s", "[%s]", '{"tool_calls": [{"type": "function", "function": %s}]}', "Sure {now}: %s"]
 )

@@ -160,6 +160,7 @@ def test_marks_inside_a_value_are_part_of_it(said: str) -> None:
     "text",
     [
         f"<think>I call {PLAIN}",
+        f"<think>I call <tool_call>{PLAIN}</tool_call>",
         f"<think>I call {PLAIN}</think> [pay(amount=500, to='Ann')]",
         f"I call {PLAIN}</think> pay",
         f"I call {PLAIN}. <tool_call><function=pay><parameter=amount>500</parameter></function></tool_call>",
