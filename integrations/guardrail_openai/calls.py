@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from guardrail.types import Sample, SampleStatus, ToolCall
 
@@ -72,12 +72,8 @@ def _arguments(arguments: object) -> dict[str, Any] | None:
     if arguments is None or arguments == "":
         return {}
     try:
-        parsed = json.loads(arguments, parse_constant=_refused) if isinstance(arguments, str) else arguments
+        parsed = json.loads(arguments) if isinstance(arguments, str) else arguments
         json.dumps(parsed, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
-
-
-def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
