@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from guardrail.cli import render
-from guardrail.cli.options import json_option
+from guardrail.cli.options import backend_option, json_option, tools_option
 from guardrail.cli.plugins import entailment
 from guardrail.cli.rows import TEXT_ARGUMENT, Row, Tools, read_rows, read_tools
 from guardrail.cli.safe_text import shown
@@ -41,14 +41,8 @@ class _Grouped:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--tools", "tools_file", type=click.Path(path_type=Path, dir_okay=False), help="The tools, in JSON.")
-@click.option(
-    "--backend",
-    default="structure",
-    show_default=True,
-    metavar="NAME",
-    help="Who judges free texts: structure (nobody), or an adapter's, such as nli:MODEL or embeddings.",
-)
+@tools_option
+@backend_option
 @json_option
 def cluster(file: Path, tools_file: Path | None, backend: str, *, as_json: bool) -> None:
     """Group the samples of each row of FILE by meaning, and say why.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -35,6 +36,16 @@ def store_option(command: F) -> F:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 full_option = click.option("--full", is_flag=True, help="Cut no value, however long.")
+backend_option = click.option(
+    "--backend",
+    default="structure",
+    show_default=True,
+    metavar="NAME",
+    help="Who judges free texts: structure (nobody), or an adapter's, such as nli:MODEL or embeddings.",
+)
+tools_option = click.option(
+    "--tools", "tools_file", type=click.Path(path_type=Path, dir_okay=False), help="The tools, in JSON."
+)
 by_option = click.option("--by", metavar="NAME", envvar="GUARDRAIL_REVIEWER", help="Who decides. [default: your login]")
 
 

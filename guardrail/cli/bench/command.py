@@ -15,7 +15,7 @@ from guardrail.cli.bench.data import data_of
 from guardrail.cli.bench.drawn import draw
 from guardrail.cli.bench.pictures import FORMATS
 from guardrail.cli.bench.view import tables
-from guardrail.cli.options import json_option, opened_store, store_option
+from guardrail.cli.options import backend_option, json_option, opened_store, store_option, tools_option
 from guardrail.cli.plugins import entailment
 from guardrail.cli.rows import Tools, read_tools
 from guardrail.clustering import shared
@@ -25,14 +25,8 @@ from guardrail.types import Case
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--tools", "tools_file", type=click.Path(path_type=Path, dir_okay=False), help="The tools, in JSON.")
-@click.option(
-    "--backend",
-    default="structure",
-    show_default=True,
-    metavar="NAME",
-    help="Who judges free texts: structure (nobody), or an adapter's, such as nli:MODEL or embeddings.",
-)
+@tools_option
+@backend_option
 @click.option("--signal", "names", multiple=True, metavar="NAME", help="Measure only this one; may be repeated.")
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Parts for cross-fitting.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the folds and of the bootstrap.")
