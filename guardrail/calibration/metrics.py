@@ -131,7 +131,8 @@ def ece_debiased(probabilities: Sequence[float], right: Sequence[bool], bins: in
     """The plug-in ECE less its bias, at least 0 (Kumar, Liang and Ma 2019, section 4 and appendix: debiased for l1).
 
     The bias of a bin is how far |gap| lies above it in expectation where the observed share is normal around the
-    truth with variance share (1 - share) / n.
+    truth with variance share (1 - share) / n. One such correction leaves about 0.6 of what chance gives exact
+    probabilities, and little where they are off.
     """
     np = needed("numpy")
     erf = needed("scipy.special").erf
