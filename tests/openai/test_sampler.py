@@ -35,7 +35,7 @@ async def test_all_samples_in_one_request_and_the_prompt_is_paid_once(
 
 
 async def test_a_response_has_no_n(server: OpenAIServer, clients: Clients, draw: Draw) -> None:
-    server.delay = 0.05
+    server.delay = 0.4
     batch = await draw(OpenAISampler(*clients, prefix_first=False), step_for(RESPONSES), 4)
     assert sorted(amounts(batch)) == [0, 1, 2, 3]
     assert [(path, body.get("n"), body["store"]) for path, body in zip(server.paths, server.requests, strict=True)] == [
@@ -48,7 +48,7 @@ async def test_a_response_has_no_n(server: OpenAIServer, clients: Clients, draw:
 
 async def test_an_ignored_n_is_topped_up_and_remembered(server: OpenAIServer, clients: Clients, draw: Draw) -> None:
     server.n = "ignore"
-    server.delay = 0.05
+    server.delay = 0.4
     sampler = OpenAISampler(*clients)
     batch = await draw(sampler, step_for(), 6)
     assert sorted(amounts(batch)) == list(range(6))
@@ -78,7 +78,7 @@ async def test_a_refused_n_is_split_and_remembered(server: OpenAIServer, clients
 async def test_the_first_request_goes_alone_where_a_server_may_keep_its_prompt(
     server: OpenAIServer, clients: Clients, draw: Draw, arguments: dict[str, Any]
 ) -> None:
-    server.delay = 0.05
+    server.delay = 0.4
     seen: list[int] = []
     server.reply = lambda _body, index: seen.append(len(server.requests)) or call("pay", amount=index)
     await draw(OpenAISampler(*clients, use_n=False), step_for(arguments), 4)
@@ -93,7 +93,7 @@ async def test_the_first_request_goes_alone_where_a_server_may_keep_its_prompt(
 async def test_a_first_request_that_fails_does_not_make_the_rest_queue(
     server: OpenAIServer, clients: Clients, draw: Draw
 ) -> None:
-    server.delay = 0.05
+    server.delay = 0.4
     server.faults = [rate_limited("0"), Fault(status=400)]
     batch = await draw(OpenAISampler(*clients, use_n=False), step_for(), 4)
     assert sorted(statuses(batch)) == ["failed", "ok", "ok", "ok"]
@@ -117,7 +117,7 @@ def test_which_endpoints_are_sent_one_request_first(url: str, first: bool) -> No
 
 
 async def test_no_more_requests_at_once_than_allowed(server: OpenAIServer, clients: Clients, draw: Draw) -> None:
-    server.delay = 0.05
+    server.delay = 0.4
     await draw(OpenAISampler(*clients, use_n=False, concurrency=3, prefix_first=False), step_for(), 8)
     assert len(server.requests) == 8
     assert server.most_at_once <= 3

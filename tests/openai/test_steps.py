@@ -133,6 +133,13 @@ def test_a_plan_that_is_not_whole_is_not_valid(step: PlanningStep, status: Sampl
     assert step.planned.status is status
 
 
+def test_an_incomplete_response_says_why() -> None:
+    cut_off = response_step(function("pay", "{}"), status="incomplete", incomplete_details={"reason": "content_filter"})
+    assert cut_off.planned.finish_reason == "content_filter"
+    assert response_step(function("pay", "{}"), status="incomplete").planned.finish_reason == "incomplete"
+    assert response_step(function("pay", "{}")).planned.finish_reason == "completed"
+
+
 def test_refusals_are_words() -> None:
     assert chat_step({"content": None, "refusal": "I can't."}).planned.text == "I can't."
     part = {"type": "refusal", "refusal": "I can't."}
