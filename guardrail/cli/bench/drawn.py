@@ -14,6 +14,8 @@ from guardrail.cli.bench.pictures import Bins, Curve, Priced
 from guardrail.errors import ConfigError
 
 _CURVES: Final = 5
+_RELIABLE: Final = 4
+_OF_ONE_PRICE: Final = 3
 
 
 def draw(found: Findings, right: Sequence[bool], folder: Path, suffix: str) -> list[Path]:
@@ -42,18 +44,27 @@ def draw(found: Findings, right: Sequence[bool], folder: Path, suffix: str) -> l
             base=evaluation.error_rate,
         ),
         pictures.cost(
-            [_priced(one, found) for one in ranked],
+            _best_of_each_price([_priced(one, found) for one in ranked]),
             folder / f"cost{suffix}",
             curves=[Curve(name=f"{one.name}, first n samples", x=one.sizes, y=one.aurocs) for one in found.fewer],
         ),
     ]
-    if bins := [_bins(one, right) for one in shown if any(p is not None for p in one.probabilities)]:
+    if bins := [_bins(one, right) for one in shown[:_RELIABLE] if any(p is not None for p in one.probabilities)]:
         drawn.append(pictures.reliability(bins, folder / f"reliability{suffix}"))
     for name, counts in found.stated.items():
         if counts:
             title = BUILT_IN[name].title if name in BUILT_IN else name
             drawn.append(pictures.clumps(sorted(counts.items()), folder / f"{name}{suffix}", name=title))
     return drawn
+
+
+def _best_of_each_price(points: Sequence[Priced]) -> list[Priced]:
+    """The few that tell most for their price: more of them could not be told apart. ``points`` are best first."""
+    return [
+        point
+        for place, point in enumerate(points)
+        if sum(other.calls == point.calls for other in points[:place]) < _OF_ONE_PRICE
+    ]
 
 
 def _known(values: Sequence[float | None], right: Sequence[bool]) -> tuple[list[float], list[bool]]:

@@ -58,7 +58,7 @@ def roc(curves: Sequence[Curve], path: Path) -> Path:
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         _lines(axes, curves)
-        axes.set(xlabel="wrong plans kept", ylabel="right plans kept", xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+        axes.set(xlabel="wrong plans kept", ylabel="right plans kept", xlim=(0, 1), ylim=(0, 1.01))
 
     return _figure(draw, path, title="ROC")
 
@@ -87,7 +87,7 @@ def reliability(bins: Sequence[Bins], path: Path) -> Path:
             areas = [10 + 70 * size / most for size in one.sizes]
             axes.scatter(one.predicted, one.observed, s=areas, color=colour, label=_named(one.name, one.note), zorder=3)
         axes.set(xlabel="stated probability of being right", ylabel="share that was right")
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
     return _figure(draw, path, title="Reliability")
 
@@ -100,7 +100,8 @@ def cost(points: Sequence[Priced], path: Path, *, curves: Sequence[Curve] = ()) 
         for place, point in enumerate(points, start=len(curves)):
             colour = _COLOURS[place % len(_COLOURS)]
             spread = [[max(0.0, point.auroc - point.low)], [max(0.0, point.high - point.auroc)]]
-            shift = (place % 5 - 2) * 0.08  # free signals share a price: side by side they can be read
+            rank = sum(other.calls == point.calls for other in points[: place - len(curves)])
+            shift = (rank - 1) * 0.25  # signals of one price stand side by side
             axes.errorbar(
                 [point.calls + shift], [point.auroc], yerr=spread, fmt="o", color=colour, capsize=2, label=point.name
             )
