@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from guardrail.catalogue import RISK
-from guardrail.engine.decide import Tally, cuts
+from guardrail.engine.decide import Tally, cuts, late_look
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
 from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading, concluded, count, expect, needed_of, read
 from guardrail.policy import Condition, Op, Policy, Resolution, Stage, StoppingRule
-from guardrail.sampling.stopping import next_look
 from guardrail.types import SAMPLED, Need, PlanningStep, Reason, Route, Signal, Tier, ToolCall
 
 
@@ -126,24 +125,8 @@ class Call:
         look = n
         if self.early:
             look = next((look for look in self._looks(n) if look > gathered.requested), n)
-            look = min(look, self._expected(gathered, n)) if self.expects else look
         own = self.resolution.samples
         return min(look, own) if gathered.requested < own else look
-
-    def _expected(self, gathered: Gathered, n: int) -> int:
-        """After how many samples the Bayesian rule can be expected to decide."""
-        if self.resolution.waves or not self._needed(n):
-            return n
-        counted, stopping = gathered.tally(self.index, n, self._needed(n)), self.resolution.stopping
-        return gathered.requested + next_look(
-            agreeing=counted.agreeing,
-            disagreeing=counted.disagreeing,
-            remaining=n - gathered.requested,
-            needed=counted.needed,
-            asked=n,
-            error=stopping.error,
-            prior=stopping.prior,
-        )
 
     def _needed(self, n: int) -> int:
         """How many of n samples the stage needs to agree; 0 where it has no such condition."""
@@ -160,7 +143,7 @@ class Call:
     def _looks(self, n: int) -> Iterable[int]:
         base = max((stage.samples for stage in self.stages[:-1]), default=0)
         if not self.resolution.waves:
-            yield from cuts(n, self._needed(n))
+            yield from late_look(n) if self.expects else cuts(n, self._needed(n))
         for size in self.resolution.waves:
             base += size
             if base < n:

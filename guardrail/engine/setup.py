@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 
 from guardrail.catalogue import RISK
 from guardrail.engine.evidence import Risk, Tools
@@ -40,8 +39,9 @@ def tools_for(policy: Policy, *, signals: Iterable[Measure], risk_model: Risk | 
 def _loaded(policy: Policy) -> Risk | None:
     if policy.risk_model is None:
         return None
-    model: Risk = import_module("guardrail.calibration").RiskModel.load(policy.risk_model)
-    return model
+    from guardrail.calibration import RiskModel
+
+    return RiskModel.load(policy.risk_model)
 
 
 def _check(risk: Risk, registry: Registry) -> None:

@@ -52,32 +52,6 @@ def forecast(
     return Forecast(reached=min(1.0, reached), missed=min(1.0, missed))
 
 
-def next_look(
-    *,
-    agreeing: int,
-    disagreeing: int,
-    remaining: int,
-    needed: int,
-    asked: int,
-    error: float,
-    prior: tuple[float, float],
-) -> int:
-    """How many more samples to draw until the likelier answer, given without a break, would decide; all, if none do."""
-    agrees = posterior_mean(agreeing, disagreeing, prior) >= 1 / 2
-    for run in range(1, remaining):
-        found = forecast(
-            agreeing=agreeing + run * agrees,
-            disagreeing=disagreeing + run * (not agrees),
-            remaining=remaining - run,
-            needed=needed,
-            asked=asked,
-            prior=prior,
-        )
-        if max(found.reached, found.missed) >= 1 - error:
-            return run
-    return remaining
-
-
 def posterior_mean(agreeing: int, disagreeing: int, prior: tuple[float, float] = (1.0, 1.0)) -> float:
     """The expected share of agreeing samples, given those that are there."""
     return (prior[0] + agreeing) / (prior[0] + prior[1] + agreeing + disagreeing)

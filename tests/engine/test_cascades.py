@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from guardrail.errors import AskingError
+from guardrail.policy import Stopping, StoppingRule
 from guardrail.types import Reason, Reply, ReplyBatch, Route, SampleStatus, Tier
 from tests.engine.flows import Rules, run, stage, tier
 from tests.engine.steps import BROKEN, GOOD, OTHER, Answering, Broken, Stated, likely, pay, read, sample, step
+from tests.engine.test_judging import Same
 
 THREE = stage(3, execute="agreement ge 1.0", doubt="agreement le 0.0")
 ASKED = stage(execute="p_true ge 0.9", doubt="p_true le 0.1")
@@ -101,6 +103,15 @@ def test_a_call_is_not_cleared_where_a_doubt_could_not_be_measured() -> None:
     cleared = run(step(pay(10)), tier(careful), [GOOD] * 8, own=[Stated()], asker=Answering("0.5"))
     unasked = run(step(pay(10)), tier(careful), [GOOD] * 8, own=[Stated()])
     assert (cleared.verdict.verdicts[0].stage, unasked.verdict.verdicts[0].stage) == (1, 2)
+
+
+def test_a_stage_that_has_nothing_to_say_any_more_draws_no_samples_unless_all_are_to_be_drawn() -> None:
+    rules = tier(stage(3, execute="agreement ge 1.0,p_true ge 0.9"), samples=5, agreement=0.8)
+    early, full = (
+        run(step(pay(10)), rules, [GOOD] * 5, own=[Stated()], asker=Answering("0.1"), curtail=curtail)
+        for curtail in (True, False)
+    )
+    assert (early.drawn, full.drawn) == ([2, 2], [3, 2])
 
 
 def test_calls_of_one_step_are_asked_about_together_and_drawn_for_together() -> None:
@@ -224,3 +235,27 @@ def test_waves_are_drawn_as_the_policy_says() -> None:
     assert run(step(pay(10)), tier(THREE, waves=(2, 3), agreement=0.8), [GOOD, OTHER] + [GOOD] * 6).drawn == [3, 2, 3]
     assert run(step(pay(10)), tier(), [GOOD] * 8).drawn == [1, 2, 5]
     assert run(step(pay(10)), tier(), [GOOD] * 8, curtail=False).drawn == [8]
+    assert run(step(pay(10)), tier(stopping=Stopping(rule=StoppingRule.NONE)), [OTHER] * 8).drawn == [8]
+
+
+def test_bayesian_stopping_says_with_what_probability() -> None:
+    bayes = Stopping(rule=StoppingRule.BAYESIAN, error=0.1, prior=(0.9, 0.2))
+    ran = run(step(pay(10)), tier(stopping=bayes), [GOOD] * 8)
+    (one,) = ran.verdict.verdicts
+    assert (ran.drawn, one.route, one.reason, one.agreeing, one.asked) == ([5], Route.EXECUTE, Reason.AGREED, 5, 8)
+    assert (
+        "drawing stopped after 5 of 8 samples, as all of them would lead to the same with a probability of 0.9"
+        in one.why
+    )
+    refuted = run(step(pay(10)), tier(stopping=bayes), [OTHER] * 8).verdict.verdicts[0]
+    assert "probability" not in refuted.why
+    audited = run(step(pay(10)), tier(stopping=bayes, audit=1.0), [GOOD] * 7 + [OTHER], audit=0.0)
+    assert (audited.drawn, audited.verdict.verdicts[0].reason) == ([8], Reason.DISAGREED)
+
+
+def test_bayesian_stopping_judges_texts_at_every_look() -> None:
+    bayes = Stopping(rule=StoppingRule.BAYESIAN, error=0.2, prior=(0.9, 0.2))
+    judge = Same()
+    drawn = [sample(pay(10, f"lunch {word} Ann")) for word in ("for", "near", "via", "at", "on", "of", "by", "to")]
+    ran = run(step(pay(10, "lunch with Ann")), tier(stopping=bayes, waves=(2, 2, 4)), drawn, judge=judge)
+    assert (ran.drawn, [len(asked) for asked in judge.rounds]) == ([2, 2], [2, 2])

@@ -137,7 +137,7 @@ def test_neither_stopping_early_nor_an_audit_changes_a_route(
 
 @pytest.mark.slow
 @given(**ANYTHING)
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5_000, deadline=None)
 def test_neither_stopping_early_nor_an_audit_changes_a_route_at_length(
     one: PlanningStep, pays: Resolution, reads: Resolution, drawn: list[Sample], names: tuple[str, ...], answer: str
 ) -> None:

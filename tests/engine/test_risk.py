@@ -14,7 +14,20 @@ from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
 from guardrail.types import Need, Reason, Route, Safer, Signal, SignalInfo, Tier
 from tests.engine.flows import run, stage, tier
-from tests.engine.steps import BROKEN, GOOD, OTHER, Answering, Model, Stated, in_order, likely, pay, sample, step
+from tests.engine.steps import (
+    BROKEN,
+    GOOD,
+    OTHER,
+    Answering,
+    Broken,
+    Model,
+    Stated,
+    in_order,
+    likely,
+    pay,
+    sample,
+    step,
+)
 
 RISKY = tier(agreement=None, max_risk=0.25, signals=("agreement",))
 
@@ -75,6 +88,21 @@ def test_samples_that_are_no_evidence_leave_no_risk(drawn: list[Any]) -> None:
 
     (one,) = run(likely(-0.01), RISKY, drawn, risk=Sure("agreement", "logprob_min")).verdict.verdicts
     assert (one.route, one.reason) == (Route.REVIEW, Reason.NOT_MEASURED)
+
+
+def test_samples_that_could_not_be_compared_leave_no_risk_either() -> None:
+    """All are valid, and the judge is down: an early stage may not take that for a provider without samples."""
+
+    class Sure(Model):
+        def risk(self, signals: Any) -> Signal:
+            return Signal(name="risk", value=0.0)
+
+    rules = tier(stage(3, execute="risk le 0.2"), agreement=None, max_risk=0.2, signals=("agreement",))
+    drawn = [sample(pay(10, "rent"))] * 8
+    ran = run(step(pay(10, "lunch")), rules, drawn, risk=Sure("agreement"), judge=Broken(answer=None))
+    (one,) = ran.verdict.verdicts
+    assert (one.route, one.reason) == (Route.REVIEW, Reason.ENTAILMENT_FAILED)
+    assert "agreement is not known: the samples could not be compared" in (one.signal("risk").missing or "")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

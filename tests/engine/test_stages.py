@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrail.engine.decide import Tally, cuts, tally
+from guardrail.engine.decide import Tally, cuts, late_look, tally
 from guardrail.engine.stages import Outcome, Reading, concluded, count, expect, read
 from guardrail.policy import Condition, Op, Stage, Stopping, StoppingRule
 from guardrail.types import Signal
@@ -147,3 +147,8 @@ def test_when_to_look(n: int, needed: int, looks: tuple[int, ...]) -> None:
 
 def test_without_a_count_that_decides_one_looks_halfway() -> None:
     assert (cuts(8, 0), cuts(1, 0)) == ((4,), ())
+
+
+@pytest.mark.parametrize(("n", "looks"), [(10, (5,)), (8, (5,)), (20, (10,)), (5, (4,)), (3, (2,)), (2, (1,)), (1, ())])
+def test_the_bayesian_rule_looks_once_and_late(n: int, looks: tuple[int, ...]) -> None:
+    assert late_look(n) == looks

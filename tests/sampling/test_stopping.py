@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrail.sampling.stopping import beta_binomial, forecast, next_look, posterior_mean
+from guardrail.sampling.stopping import beta_binomial, forecast, posterior_mean
 
 
 @given(n=st.integers(0, 40), a=st.floats(0.05, 30), b=st.floats(0.05, 30))
@@ -74,13 +74,6 @@ def test_stopped_calls_would_rarely_have_gone_another_way(error: float) -> None:
                 break
     assert stopped > 1000
     assert wrong / stopped <= error + 4 * math.sqrt(error * (1 - error) / stopped)
-
-
-def test_the_next_look_is_where_the_likelier_answer_would_decide() -> None:
-    options = {"needed": 8, "asked": 8, "error": 0.1, "prior": (0.9, 0.2)}
-    assert next_look(agreeing=0, disagreeing=0, remaining=8, **options) == 5
-    assert next_look(agreeing=3, disagreeing=0, remaining=5, **options) == 2
-    assert next_look(agreeing=0, disagreeing=0, remaining=8, **{**options, "prior": (1.0, 1.0)}) == 8
 
 
 def test_the_posterior_mean() -> None:
