@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from guardrail.signals import call_logprobs
+from guardrail.signals import call_logprobs, json_spans
 from guardrail.types import Sample, Token, ToolCall
 
 PAY = ToolCall(name="pay", arguments={"amount": 500, "to": "Ann Lee"})
@@ -135,9 +135,21 @@ def test_an_unreadable_part_of_a_text_may_be_what_was_planned_and_no_more(
         assert call_logprobs(Sample(calls=(call,), tokens=parts), 0).missing is not None
 
 
-def test_what_is_nested_is_read_once() -> None:
-    text = ('{"a":[' * 30 + "x") * 1000
+def test_a_call_of_another_tool_with_an_unreadable_part_is_another_call() -> None:
+    parts = tokens('{"name":"', ("g", -1), '","arguments":{"a":', ('"\ufffd\ufffd"', -2), "}}")
+    assert counted(ToolCall(name="g", arguments={"a": "é"}), parts=parts) == (-1, -2)
+    assert isinstance(counted(ToolCall(name="f", arguments={"a": "é"}), parts=parts), str)
+
+
+def test_what_is_nested_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    container = json_spans._Reader._container
+    monkeypatch.setattr(
+        json_spans._Reader, "_container", lambda self, start, depth: read.append(start) or container(self, start, depth)
+    )
+    text = ('{"a":[' * 30 + "x") * 3
     assert counted(PAY, parts=(Token(text=text, logprob=-0.1),)) == "the tokens do not spell the planned calls"
+    assert len(read) == len(set(read)) > 90
 
 
 @pytest.mark.parametrize(
