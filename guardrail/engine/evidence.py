@@ -246,6 +246,7 @@ class Gathered:
                 arguments=meaning.arguments if meaning is not None and Need.ARGUMENTS in known else {},
                 asked=n,
                 replies={name: replies for (about, name), replies in self.replies.items() if about == index},
+                conversation=self.step.conversation,
             )
         return self._evidence[key]
 
