@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from guardrail import AsyncGuard, Guard, Policy
-from guardrail.errors import SamplingError, StoreError
+from guardrail.engine.flow import Draw, assess
+from guardrail.errors import BudgetSpent, SamplingError, StoreError
 from guardrail.policy import Budget, Limits, Price, TierSettings
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
@@ -46,6 +47,14 @@ def test_a_step_that_may_not_spend_more_takes_the_fail_closed_route_and_says_so(
     )
     assert one.why.startswith("the budget does not allow to measure it: the step has used 120 of 100 tokens")
     assert (one.agreeing, one.asked) == (2, 5)
+
+
+def test_once_the_budget_is_spent_nothing_more_is_asked_for() -> None:
+    flow = assess(step(pay(10)), rules(), draw_audit=1.0)
+    assert isinstance(next(flow), Draw)
+    with pytest.raises(StopIteration) as done:
+        flow.send(BudgetSpent("over"))
+    assert done.value.value.verdict.verdicts[0].reason is Reason.BUDGET_SPENT
 
 
 def test_what_is_decided_by_what_is_there_stays_decided() -> None:
