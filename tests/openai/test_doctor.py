@@ -288,7 +288,7 @@ def test_a_policy_and_its_tools(well: OpenAIServer, tmp_path: Path) -> None:
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "find_order low (tools[0]: find_*)" in lines
     assert "refund critical (tools[1]: refund when amount > 100); medium (tools[2]: refund)" in lines
-    assert any(line.startswith("low 3 nothing 1 request") for line in lines)
+    assert any(line.startswith("low 3 nothing 2 requests") for line in lines)
     policy.write_text(POLICY.replace("find_*", "finds_*"))
     code, found = examined(well, "--tools", str(tools), "--policy", str(policy))
     assert (code, found["policy"]["level"]) == (1, "failure")
@@ -297,15 +297,27 @@ def test_a_policy_and_its_tools(well: OpenAIServer, tmp_path: Path) -> None:
     assert (code, found["policy"]["level"]) == (0, "warning")
 
 
-def test_what_a_step_costs_in_each_tier(well: OpenAIServer, tmp_path: Path) -> None:
+def test_what_a_step_costs_is_what_the_guard_asks_for(well: OpenAIServer, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
-    policy.write_text("tiers:\n  high: {signals: [p_true, agreement]}\n")
-    result = run(well, "--samples", "4", "--json", "--policy", str(policy))
-    costs = json.loads(result.stdout)["costs"]
-    # 8 samples, 4 at once, and P(True) asked in both orders
-    assert costs["high"]["most"]["requests"] == 4
+    policy.write_text("tiers:\n  high: {signals: [p_true, agreement]}\n  medium: {waves: [2, 3]}\n")
+    data = json.loads(run(well, "--samples", "4", "--json", "--policy", str(policy)).stdout)
+    costs = data["costs"]
+    # a likely plan of the low tier runs without samples; three samples are never more than two requests
+    assert costs["low"]["agreeing"] == {"requests": 0, "tokens": 0.0, "seconds": 0.0}
+    assert costs["low"]["most"]["requests"] == 2
+    # waves as the policy says: two samples, then three
     assert costs["medium"]["most"]["requests"] == 2
-    assert costs["low"]["least"] == {"requests": 0, "tokens": 0.0, "seconds": 0.0}
+    # all eight at once, of which one request gives four
+    assert costs["critical"]["most"]["requests"] == costs["critical"]["agreeing"]["requests"]
+    # P(True) is asked in both orders
+    assert costs["high"]["most"]["requests"] > costs["critical"]["most"]["requests"]
+    assert all(cost["agreeing"]["tokens"] <= cost["most"]["tokens"] for cost in costs.values())
+
+
+def test_without_log_probabilities_the_low_tier_is_not_free(well: OpenAIServer) -> None:
+    well.logprobs = "text"
+    data = json.loads(run(well, "--samples", "4", "--json").stdout)
+    assert data["costs"]["low"]["agreeing"]["requests"] > 0
 
 
 @pytest.mark.parametrize(

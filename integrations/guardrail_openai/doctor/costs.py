@@ -1,75 +1,99 @@
-"""What a step costs in each tier, estimated from what the canaries cost here."""
+"""What a step costs in each tier: how much the guard asks for, times what the canaries cost here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from guardrail import catalogue
-from guardrail.policy import Policy, Resolution
-from guardrail.signals import Registry
-from guardrail.types import Need, PlanningStep, Tier
+from guardrail.engine import Guard
+from guardrail.policy import Policy, Rule
+from guardrail.store import open_store
+from guardrail.types import (
+    PlanningStep,
+    Question,
+    Reply,
+    ReplyBatch,
+    Sample,
+    SampleBatch,
+    SampleStatus,
+    Tier,
+    Usage,
+)
 from guardrail_openai.doctor.choices import most_choices
 from guardrail_openai.doctor.probes import Drawn
+
+_NO_AUDIT: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Requests, tokens (None: not reported) and seconds, for one step beside its plan."""
 
-    requests: int
-    tokens: float | None
-    seconds: float
+    requests: int = 0
+    tokens: float | None = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            requests=self.requests + other.requests,
+            tokens=None if self.tokens is None or other.tokens is None else self.tokens + other.tokens,
+            seconds=self.seconds + other.seconds,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TierCost:
-    """The least a step of the tier costs, where its first stage decides, and the most, where all stages are needed."""
+    """A step of the tier where every sample is the plan again, and where the last sample is still needed."""
 
     tier: Tier
-    least: Cost
-    most: Cost
     samples: int
+    agreeing: Cost
+    most: Cost
 
 
 class Prices:
     """What n samples and q questions cost, by what was measured."""
 
     def __init__(self, drawn: Sequence[Drawn], question: Mapping[str, Any]) -> None:
-        came = [one for one in drawn if one.samples]
+        came = sorted((one for one in drawn if one.samples), key=lambda one: len(one.samples))
         self._most = most_choices(came)
-        self._seconds = {len(one.samples): one.usage.seconds for one in came}
+        self._seconds: dict[int, float] = {}
+        for one in came:
+            # more choices never take less: what looks so is noise
+            slowest = max(self._seconds.values(), default=0.0)
+            self._seconds[len(one.samples)] = max(slowest, one.usage.seconds)
         prompts = [one.usage.prompt_tokens for one in came if one.usage.prompt_tokens is not None]
-        completions = [
-            one.usage.completion_tokens / len(one.samples) for one in came if one.usage.completion_tokens is not None
-        ]
+        billed = [one for one in came if one.usage.completion_tokens is not None]
         self.prompt = prompts[0] if prompts else None
-        self.completion = fmean(completions) if completions else None
+        self.completion = (
+            sum(one.usage.completion_tokens or 0 for one in billed) / sum(len(one.samples) for one in billed)
+            if billed
+            else None
+        )
         self._question_tokens = question.get("tokens")
         self._question_seconds = question.get("seconds", 0.0)
 
-    def of(self, samples: int, questions: int) -> Cost:
-        """The cost of one stage; requests that go out together take the time of the slowest."""
-        drawing = -(-samples // self._most)
-        tokens: float | None = 0.0
-        if samples:
-            known = self.prompt is not None and self.completion is not None
-            tokens = drawing * (self.prompt or 0) + samples * (self.completion or 0) if known else None
-        if questions:
-            asked = self._question_tokens
-            tokens = None if tokens is None or asked is None else tokens + questions * asked
-        seconds = self._drawn_in(min(samples, self._most)) * min(drawing, 2)
+    def drawing(self, samples: int) -> Cost:
+        """Samples drawn together; requests that go out at the same time take the time of the slowest."""
+        requests = -(-samples // self._most)
+        known = self.prompt is not None and self.completion is not None
         return Cost(
-            requests=drawing + questions,
-            tokens=tokens,
-            seconds=max(seconds, self._question_seconds if questions else 0.0),
+            requests=requests,
+            tokens=requests * (self.prompt or 0) + samples * (self.completion or 0) if known else None,
+            # the first of several requests goes alone
+            seconds=self._drawn_in(min(samples, self._most)) * min(requests, 2),
         )
+
+    def asking(self, questions: int) -> Cost:
+        """Questions asked together."""
+        each = self._question_tokens
+        tokens = None if each is None else questions * each
+        return Cost(requests=questions, tokens=tokens, seconds=self._question_seconds)
 
     def _drawn_in(self, choices: int) -> float:
         """Seconds for a request of so many choices, between those measured."""
-        if not choices or not self._seconds:
+        if not self._seconds:
             return 0.0
         sizes = sorted(self._seconds)
         above = next((size for size in sizes if size >= choices), sizes[-1])
@@ -80,35 +104,55 @@ class Prices:
         return self._seconds[below] + share * (self._seconds[above] - self._seconds[below])
 
 
-def costs(policy: Policy, prices: Prices, step: PlanningStep, risk: Sequence[str]) -> tuple[TierCost, ...]:
-    """The cost of a step with one call, for each tier. ``risk`` are the signals of the policy's risk model."""
-    return tuple(_tier(policy, tier, prices, step, risk) for tier in Tier)
+def costs(policy: Policy, prices: Prices, step: PlanningStep) -> tuple[TierCost, ...]:
+    """The cost of a step with one call, for each tier: the guard itself decides on ``step``, with made-up samples."""
+    return tuple(_tier(policy, tier, prices, step) for tier in Tier)
 
 
-def _tier(policy: Policy, tier: Tier, prices: Prices, step: PlanningStep, risk: Sequence[str]) -> TierCost:
-    settings = policy.settings[tier]
-    stages = Resolution(
+def _tier(policy: Policy, tier: Tier, prices: Prices, step: PlanningStep) -> TierCost:
+    (call,) = step.planned.calls[:1]
+    step = replace(step, planned=replace(step.planned, calls=(call,)))
+    policy = replace(policy, rules=(Rule(match=call.name, tier=tier),))
+    resolution = policy.resolve(call, step.tool(call.name))
+    # a plan without log-probabilities, and samples that leave it open until the last one
+    silent = replace(step, planned=replace(step.planned, tokens=None))
+    return TierCost(
         tier=tier,
-        rule="",
-        samples=settings.samples,
-        agreement=settings.agreement,
-        max_retries=settings.max_retries,
-        logprob=settings.logprob,
-        max_risk=settings.max_risk,
-        cascade=settings.cascade,
-        signals=settings.signals,
-    ).stages
-    reached: list[Cost] = []
-    samples, asked = 0, set[str]()
-    for stage in stages:
-        samples = max(samples, stage.samples)
-        names = [*stage.named, *(risk if catalogue.RISK.name in stage.named else ())]
-        asked |= {name for name in names if _asks(name)}
-        questions = sum(len(Registry().questions(name, step, 0)) for name in asked)
-        reached.append(prices.of(samples, questions))
-    return TierCost(tier=tier, least=reached[0], most=reached[-1], samples=samples)
+        samples=resolution.samples,
+        agreeing=_spent(policy, _Rehearsal(prices), step),
+        most=_spent(policy, _Rehearsal(prices, agreeing=max(0, resolution.needed - 1)), silent),
+    )
 
 
-def _asks(name: str) -> bool:
-    info = catalogue.info(name)
-    return info is not None and Need.QUESTION in info.needs
+def _spent(policy: Policy, rehearsal: _Rehearsal, step: PlanningStep) -> Cost:
+    Guard(policy, rehearsal, open_store("memory://"), draw=lambda: _NO_AUDIT).assess(step)
+    return rehearsal.spent
+
+
+class _Rehearsal:
+    """A sampler that draws nothing, and adds up what drawing would cost. The first ``agreeing`` samples (None: all)
+    are the plan again. It answers no question, so that no stage decides by one.
+    """
+
+    name = "rehearsal"
+
+    def __init__(self, prices: Prices, agreeing: int | None = None) -> None:
+        self.spent = Cost()
+        self._prices = prices
+        self._agreeing = agreeing
+        self._drawn = 0
+
+    def sample(self, step: PlanningStep, n: int) -> SampleBatch:
+        self.spent += self._prices.drawing(n)
+        before, self._drawn = self._drawn, self._drawn + n
+        plan, other = Sample(calls=step.planned.calls), Sample(text="something else")
+        samples = [plan if self._agreeing is None or before + index < self._agreeing else other for index in range(n)]
+        return SampleBatch(samples=tuple(samples), usage=Usage(requests=1, prompt_tokens=0, completion_tokens=0))
+
+    def ask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch:
+        del step
+        self.spent += self._prices.asking(len(questions))
+        reply = Reply(status=SampleStatus.FAILED, detail="not asked")
+        return ReplyBatch(
+            replies=(reply,) * len(questions), usage=Usage(requests=1, prompt_tokens=0, completion_tokens=0)
+        )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from guardrail.calibration import RiskModel
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
-from guardrail.types import Need, Sample, ToolSpec, Usage
+from guardrail.types import Need, PlanningStep, Sample, ToolSpec, Usage
 from guardrail_openai.doctor import canaries, choices, costs, endpoint, independence, likelihood, rules
 from guardrail_openai.doctor.findings import Blocked, Finding, Level, exit_code
 from guardrail_openai.doctor.probes import Drawn, Probes
@@ -111,7 +110,7 @@ def _endpoint(
     prices = costs.Prices(free, question)
     step = probes.step(probes.request(canaries.PLAIN), _planned(plans))
     if step.planned.calls:
-        estimate.costs = costs.costs(policy, prices, step, _risk_signals(policy))
+        estimate.costs = _costs(policy, prices, step)
     estimate.prompt, estimate.completion, estimate.made = prices.prompt, prices.completion, True
 
 
@@ -120,13 +119,16 @@ def _sound(findings: Sequence[Finding]) -> bool:
 
 
 def _planned(plans: Sequence[Drawn]) -> Sample:
-    return next((sample for one in plans for sample in one.samples if sample.calls), Sample())
+    """A plan that came, with log-probabilities if any did."""
+    called = [sample for one in plans for sample in one.samples if sample.valid and sample.calls]
+    return next((sample for sample in called if sample.tokens), called[0] if called else Sample())
 
 
-def _risk_signals(policy: Policy) -> tuple[str, ...]:
+def _costs(policy: Policy, prices: costs.Prices, step: PlanningStep) -> tuple[costs.TierCost, ...]:
     try:
-        return RiskModel.load(policy.risk_model).signals if policy.risk_model else ()
+        return costs.costs(policy, prices, step)
     except ConfigError:
+        # the risk model cannot be read, which is a finding of its own
         return ()
 
 

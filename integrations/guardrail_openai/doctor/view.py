@@ -42,9 +42,9 @@ def ending(report: Report) -> RenderableType:
             table.add_row(shown(row.tool, limit=60), shown(row.text, limit=_LONG))
         parts += [table, Text("")]
     if report.costs:
-        table = _table("tier", "samples", "a step costs at least", "at most")
+        table = _table("tier", "samples", "a step whose samples all agree", "at most")
         for cost in report.costs:
-            table.add_row(cost.tier.value, str(cost.samples), _cost(cost.least), _cost(cost.most))
+            table.add_row(cost.tier.value, str(cost.samples), _cost(cost.agreeing), _cost(cost.most))
         basis = f"Estimated from canaries with {_number(report.prompt)} prompt and {_number(report.completion)} "
         parts += [table, Text(basis + "completion tokens; the plan itself is not counted.", "dim"), Text("")]
     return Group(*parts, _sum(report))
@@ -67,7 +67,7 @@ def data(report: Report) -> dict[str, object]:
         ],
         "tiers": {row.tool: [[tier.value, why] for tier, why in row.tiers] for row in report.tiers},
         "costs": {
-            cost.tier.value: {"samples": cost.samples, "least": vars(cost.least), "most": vars(cost.most)}
+            cost.tier.value: {"samples": cost.samples, "agreeing": vars(cost.agreeing), "most": vars(cost.most)}
             for cost in report.costs
         },
         "rate_limits": report.rate_limits,
