@@ -71,8 +71,7 @@ class Questioner:
 
 
 def _kept(request: OpenAIRequest) -> dict[str, Any]:
-    # replayed, so that nothing of caches, seeds or idempotency is left
-    replayed = request.replay(None)
+    replayed = request.traceless()
     kept = {key: replayed[key] for key in (*_KEPT, "extra_headers") if key in replayed}
     body: Mapping[str, Any] = mapping(replayed.get("extra_body"))
     if routed := {key: body[key] for key in _KEPT_BODY if key in body}:

@@ -59,10 +59,14 @@ class OpenAIRequest:
             SamplingError: sampling it would change something at the provider, or give one answer again and again.
         """
         self._refuse_effects()
-        body = mapping(self.arguments.get("extra_body"))
-        greedy = greedy_setting({**self.arguments, **body}, temperature)
+        greedy = greedy_setting({**self.arguments, **mapping(self.arguments.get("extra_body"))}, temperature)
         if greedy is not None:
             raise SamplingError(f"{greedy} makes all samples the same: plan with another setting to measure agreement")
+        return self.traceless(temperature)
+
+    def traceless(self, temperature: float | None = None) -> dict[str, Any]:
+        """The arguments without what would bring an old answer back or leave a trace; None keeps the temperature."""
+        body = mapping(self.arguments.get("extra_body"))
         kept = _replayable(self.arguments, temperature)
         if body:
             kept["extra_body"] = _replayable(body, temperature)

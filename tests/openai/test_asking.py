@@ -140,6 +140,18 @@ async def test_which_replies_are_evidence(
     assert batch.replies[0].status is status
 
 
+@pytest.mark.parametrize(
+    "given", [{"temperature": 0}, {"top_p": 0}, {"extra_body": {"top_k": 1}}, {"conversation": "c"}], ids=str
+)
+async def test_a_plan_that_cannot_be_sampled_can_be_asked_about(
+    server: OpenAIServer, clients: Any, ask: AskAll, given: dict[str, Any]
+) -> None:
+    server.reply = answer
+    batch = await ask(OpenAISampler(*clients), step_for(RESPONSES, **given), [WORDS])
+    assert batch.replies[0].text == "0.7"
+    assert server.requests[0].keys() == {"model", "temperature", "instructions", "input", "max_output_tokens", "store"}
+
+
 async def test_nothing_is_asked_about_an_unknown_request(server: OpenAIServer, clients: Any, ask: AskAll) -> None:
     step = PlanningStep(id="s", planned=Sample(), tools=())
     with pytest.raises(AskingError, match="planning_step"):
