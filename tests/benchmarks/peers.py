@@ -1,4 +1,6 @@
-"""What semantic-entropy-gate makes of the same samples, with an NLI model: calls as texts, clustered by entailment.
+"""What semantic-entropy-gate makes of the same samples, with an NLI model: clustered by entailment, as it comes.
+
+It knows texts and no calls: it gets what the model wrote, and, beside it, the calls alone in JSON.
 
     python -m pip install -c constraints.txt torch==2.13.0 'semantic-entropy-gate==0.8.0' 'pyarrow<22'
 
@@ -7,6 +9,7 @@ in an environment of its own, beside this package.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,11 +22,16 @@ from tests.benchmarks.predictor import as_text
 from tests.benchmarks.scores import baseline
 
 PEER = "semantic-entropy-gate"
-INFO = baseline("peer_entropy", f"entropy, {PEER} with NLI", "nats", Safer.LOW, 0.0, float("inf"))
+WRITTEN = baseline("peer_entropy", f"entropy, {PEER} on what was written", "nats", Safer.LOW, 0.0, math.inf)
+CALLS = baseline("peer_entropy_calls", f"entropy, {PEER} on calls in JSON", "nats", Safer.LOW, 0.0, math.inf)
+INFOS = (WRITTEN, CALLS)
+PAIRS = tuple((own, info.name) for own in ("semantic_entropy", "agreement") for info in INFOS)
 
 
-def peer_entropy(cases: Sequence[Case], folder: Path) -> list[float | None]:
-    """Entropy over the clusters of each case's valid samples, in nats; None where there are fewer than two.
+def peer_entropies(cases: Sequence[Case], folder: Path) -> list[dict[str, float | None]]:
+    """By case and baseline, the entropy over the clusters of its valid samples, in nats.
+
+    None where there are fewer than two, and for what was written where that was not recorded.
 
     Raises:
         ConfigError: the package is not installed in the version that is compared, or there is no such folder.
@@ -41,9 +49,16 @@ def peer_entropy(cases: Sequence[Case], folder: Path) -> list[float | None]:
     from semantic_entropy_gate.types import Sample
 
     judge = CrossEncoderEntailment(str(folder), device="cpu")
-    entropies: list[float | None] = []
+
+    def entropy(texts: Sequence[str]) -> float | None:
+        if len(texts) < 2 or not all(texts):
+            return None
+        groups = cluster([Sample(text=text) for text in texts], judge).clusters
+        return discrete_entropy(len(group.member_indices) for group in groups)
+
+    found: list[dict[str, float | None]] = []
     for case in cases:
-        texts = [as_text(sample, text=False) for sample in case.samples if sample.valid]
-        groups = cluster([Sample(text=text) for text in texts], judge).clusters if len(texts) > 1 else ()
-        entropies.append(discrete_entropy(len(group.member_indices) for group in groups) if groups else None)
-    return entropies
+        valid = [sample for sample in case.samples if sample.valid]
+        written, calls = [one.text for one in valid], [as_text(one, text=False) for one in valid]
+        found.append({WRITTEN.name: entropy(written), CALLS.name: entropy(calls)})
+    return found

@@ -1,7 +1,7 @@
 """How well each signal tells right plans from wrong ones, what they come to together, and how few samples do.
 
     python -m tests.benchmarks.signals CASES.jsonl [--bfcl BFCL.jsonl] [--backend structure|nli:FOLDER_OR_ID]
-        [--folds 5] [--seed 0] [--peer-nli FOLDER] [--save-risk FILE] [--json]
+        [--folds 5] [--seed 0] [--rounds 1000] [--peer-nli FOLDER] [--save-risk FILE] [--json]
 
 ``tests.benchmarks.cases`` says which files are read. Beside the signals stand exact matching, the log-probability of all
 tokens, and, with ``--peer-nli``, the entropy of semantic-entropy-gate with that NLI model. A step with several calls is
@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardrail.calibration import Calibrated, Difference, Evaluation, Measured, Row, accepted, evaluate
+from guardrail.calibration.bootstrap import ROUNDS
 from guardrail.clustering import Entailment
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.types import SignalInfo
@@ -57,14 +58,14 @@ class Bench:
         self.peer = "not asked for (--peer-nli FOLDER)"
         if peer is not None:
             try:
-                entropies = peers.peer_entropy([one.case for one in cases], peer)
+                entropies = peers.peer_entropies([one.case for one in cases], peer)
             except ConfigError as error:
                 self.peer = str(error)
                 return
             self.peer = f"{peers.PEER}, NLI model {peer}"
-            self.infos, self.pairs = (*BASELINES, peers.INFO), (*PAIRS, ("semantic_entropy", peers.INFO.name))
+            self.infos, self.pairs = (*BASELINES, *peers.INFOS), (*PAIRS, *peers.PAIRS)
             for signals, entropy in zip(self.signals, entropies, strict=True):
-                signals[peers.INFO.name] = entropy
+                signals.update(entropy)
 
     def rows(self, label: str, member: Sequence[bool]) -> list[Row]:
         """The cases of a group as rows, those with that label."""
@@ -75,7 +76,7 @@ class Bench:
         ]
 
 
-def score(bench: Bench, *, folds: int, seed: int) -> tuple[dict[str, Any], dict[str, Evaluation]]:
+def score(bench: Bench, *, folds: int, seed: int, rounds: int = ROUNDS) -> tuple[dict[str, Any], dict[str, Evaluation]]:
     """What ``--json`` prints: figures by the first label where one call is right; beside them other labels and groups.
 
     Raises:
@@ -106,6 +107,7 @@ def score(bench: Bench, *, folds: int, seed: int) -> tuple[dict[str, Any], dict[
             names=list(bench.signals[0]),
             others=bench.infos,
             pairs=bench.pairs,
+            rounds=rounds,
             repeats=5 if first or name == "all plans" else 1,
         )
         figures[name] = data_of(found[name], rows)
@@ -281,13 +283,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--save-risk", type=Path, metavar="FILE", help="write the risk model of the first table")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="draws of the bootstrap")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     options = parser.parse_args(arguments)
     console = Console(width=170)
     try:
         cases = read_cases(options.cases, options.bfcl or options.cases.parent / "bfcl.jsonl")
         bench = Bench(cases, backend(options.backend), options.peer_nli)
-        data, found = score(bench, folds=options.folds, seed=options.seed)
+        data, found = score(bench, folds=options.folds, seed=options.seed, rounds=options.rounds)
         main_found = found[data["label"]]
         if options.save_risk is not None and main_found.model is not None:
             main_found.model.save(options.save_risk)

@@ -1,92 +1,41 @@
-"""The benchmark's measures on cases worked by hand, and the command on a small file."""
+"""The benchmark's command on small files."""
 
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.benchmarks.scores import accepted, aurc, auroc, auroc_interval, brier, cross_fitted, ece, ece_null
+from guardrail.calibration import RiskModel
+from guardrail.catalogue import BUILT_IN
+from tests.benchmarks.scores import BASELINES
 from tests.benchmarks.signals import main
 
-CASES = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans()), min_size=2, max_size=12)
+
+def plan(amount: object, name: str = "pay") -> list[dict[str, Any]]:
+    return [] if amount is None else [{"name": name, "arguments": {"amount": amount}}]
 
 
-@given(CASES)
-def test_auroc_counts_pairs(cases: list[tuple[float, bool]]) -> None:
-    rights, wrongs = [s for s, good in cases if good], [s for s, good in cases if not good]
-    pairs = [1.0 if right > wrong else 0.5 if right == wrong else 0.0 for right in rights for wrong in wrongs]
-    expected = sum(pairs) / len(pairs) if pairs else None
-    assert auroc([s for s, _ in cases], [good for _, good in cases]) == (
-        expected if expected is None else pytest.approx(expected)
-    )
+def tool(name: str) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {"amount": {"type": "number"}}}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
 
-def test_aurc_by_hand() -> None:
-    assert aurc([0.9, 0.8, 0.1], [True, True, False]) == pytest.approx((0 + 0 + 1 / 3) / 3)
-    assert aurc([0.9, 0.8, 0.1], [False, True, True]) == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
-    assert aurc([1, 1, 1, 1], [True, False, True, True]) == pytest.approx(0.25)
+def named(number: int) -> str:
+    """Three cases a function."""
+    return f"pay{number // 3}"
 
 
-def test_coverage_and_error() -> None:
-    assert accepted([1.0, 2 / 3, 0.5, 0.0], [True, False, True, False], 2 / 3) == (0.5, 0.5)
-    assert accepted([0.1], [True], 0.5) == (0.0, None)
-
-
-def test_probabilities_are_judged() -> None:
-    assert brier([1.0, 0.0, 0.5], [True, False, True]) == pytest.approx(0.25 / 3)
-    assert ece([0.5] * 10, [True] * 5 + [False] * 5) == pytest.approx(0)
-    assert ece([1.0] * 10, [True] * 5 + [False] * 5) == pytest.approx(0.5)
-    assert ece([0.1] * 5 + [0.9] * 5, [True] * 5 + [False] * 5, bins=2) == pytest.approx(0.9)
-
-
-def test_a_calibrated_forecast_has_the_error_of_chance_alone() -> None:
-    rng = random.Random(1)
-    probabilities = [rng.random() for _ in range(500)]
-    right = [rng.random() < p for p in probabilities]
-    assert ece(probabilities, right) == pytest.approx(ece_null(probabilities, seed=2), abs=0.03)
-
-
-def test_cross_fitting_recovers_a_logistic_world() -> None:
-    rng = random.Random(1)
-    scores = [rng.uniform(-3, 3) for _ in range(2000)]
-    right = [rng.random() < 1 / (1 + 2.718281828 ** -(1 + 2 * s)) for s in scores]
-    fitted = cross_fitted(scores, right, folds=5, seed=0)
-    assert (
-        sum(abs(p - 1 / (1 + 2.718281828 ** -(1 + 2 * s))) for p, s in zip(fitted, scores, strict=True)) / 2000 < 0.03
-    )
-    assert all(0 < p < 1 for p in cross_fitted([0.0, 0.0, 1.0, 1.0], [False, False, True, True], folds=2, seed=0))
-
-
-def test_the_interval_holds_the_estimate_and_repeats() -> None:
-    rng = random.Random(3)
-    scores = [rng.random() for _ in range(200)]
-    right = [rng.random() < s for s in scores]
-    low, high = auroc_interval(scores, right, seed=0, rounds=200) or (1, 0)
-    assert low < (auroc(scores, right) or 0) < high
-    assert (low, high) == auroc_interval(scores, right, seed=0, rounds=200)
-    assert auroc_interval([1.0, 2.0], [True, True], seed=0) is None
-
-
-def plan(amount: object) -> list[dict[str, Any]]:
-    return [] if amount is None else [{"name": "pay", "arguments": {"amount": amount}}]
-
-
-TOOL = {
-    "type": "function",
-    "function": {"name": "pay", "parameters": {"type": "object", "properties": {"amount": {"type": "number"}}}},
-}
+FAST = "--json", "--rounds", "40"
+TOOLS = [tool("pay"), *(tool(named(number)) for number in range(0, 60, 3))]
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (path.parent / "bfcl.jsonl").write_text(
-        "".join(json.dumps({"id": row["id"], "tools": [TOOL]}) + "\n" for row in rows)
+        "".join(json.dumps({"id": row["id"], "tools": TOOLS}) + "\n" for row in rows)
     )
     return path
 
@@ -99,10 +48,11 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_plans_by_several_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def row(number: int, right: bool | None) -> dict[str, Any]:
         amounts = [5, 5.0, "5", 5, 5] if right else [5, 6, 7, None, 9]
+        calls = [plan(amount, named(number)) for amount in amounts]
         return {
             "id": f"c{number}",
             "category": "simple_python",
-            "samples": [{"calls": plan(amount), "correct": bool(right), "correct_sem": right} for amount in amounts],
+            "samples": [{"calls": one, "correct": bool(right), "correct_sem": right} for one in calls],
         }
 
     silent = {"id": "s", "category": "multiple", "samples": [{"calls": [], "correct": True, "correct_sem": True}] * 5}
@@ -113,46 +63,115 @@ def test_plans_by_several_servers(tmp_path: Path, capsys: pytest.CaptureFixture[
     }
     few = {"id": "f", "category": "multiple", "samples": [{"calls": [], "correct": True, "correct_sem": True}] * 2}
     rows = [row(number, number % 2 == 0) for number in range(30)] + [row(30, None), silent, skipped, few]
-    assert main([str(write(tmp_path / "cases.jsonl", rows)), "--json"]) == 0
+    assert main([str(write(tmp_path / "cases.jsonl", rows)), *FAST]) == 0
     found = last_line(capsys)
     assert (found["label"], found["n"], found["error_rate"]) == ("correct_sem", 31, 15 / 31)
     assert found["beside"]["correct"]["n"] == 32
     assert found["beside"]["correct_sem, plans with a call"]["n"] == 30
     agreement = found["signals"]["agreement"]
     assert (agreement["auroc"], agreement["missing"]) == (1.0, 0)
-    assert agreement["executed"] == {"rule": "unanimous", "coverage": 16 / 31, "error": 0.0}
-    exact = found["signals"]["exact_agreement"]
-    assert exact["executed"]["coverage"] == 1 / 31
-    assert "logprob_min" not in found["signals"]
-    assert set(agreement) >= {"auroc", "ci", "aurc", "brier", "ece", "ece_null", "missing"}
+    assert agreement["by_share"]["all"] == {"coverage": 16 / 31, "error": 0.0}
+    assert found["signals"]["exact_agreement"]["by_share"]["all"]["coverage"] == 1 / 31
+    assert found["signals"]["logprob_min"]["missing"] == 31
+    assert found["signals"]["logprob_min"]["auroc"] is None
+    assert set(found["signals"]) == {*BUILT_IN, *(one.name for one in BASELINES)}
+    keys = {"auroc", "ci", "aurc", "excess_aurc", "brier", "log_loss", "ece", "ece_debiased", "ece_null", "missing"}
+    assert set(agreement) >= keys
+    assert set(found["combined"]) >= keys | {"inputs", "pooled", "by_seed"}
+    assert set(found["combined"]["inputs"]) == {"agreement", "semantic_entropy"}
+    assert {one["other"] for one in found["differences"] if one["one"] == "risk"} >= {"agreement", "exact_entropy"}
+    assert all(one["improves"] <= one["decided"] for one in found["differences"])
+    assert found["peer"].startswith("not asked for")
+
+
+def recorded(number: int) -> dict[str, Any]:
+    right = number % 2 == 0
+    name = named(number)
+    tokens = ['{"name": "', name, '", "arguments": {"amount": ', "5", "}}"]
+    sample = {"calls": plan(5, name), "text": "x", "sum_logprob": -3.0, "n_tokens": 3, "finish": "stop"}
+    last = {"text": "y", "sum_logprob": -30.0, "finish": "stop" if right else "length"}
+    other = {**sample, "calls": plan(6, name), **last}
+    return {
+        "id": f"c{number}",
+        "category": "live_simple",
+        "correct": right,
+        "p_true": 0.9 if right else 0.8,
+        "verbalized": ["10", "100", "sure"][number % 3],
+        "plan": {
+            "calls": plan(5, name),
+            "text": "".join(tokens),
+            "tokens": None if number == 0 else tokens,
+            "logprobs": [-9, -0.1, -9, -0.1 if right else -2.0, -9, -9],
+        },
+        "samples": [sample, sample, sample, other],
+    }
 
 
 def test_recorded_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def row(number: int) -> dict[str, Any]:
-        right = number % 2 == 0
-        tokens = ['{"name": "', "pay", '", "arguments": {"amount": ', "5", "}}"]
-        sample = {"calls": plan(5), "text": "x", "sum_logprob": -3.0, "n_tokens": 3, "finish": "stop"}
-        other = {**sample, "calls": plan(6), "text": "y", "sum_logprob": -30.0, "finish": "stop" if right else "length"}
-        return {
-            "id": f"c{number}",
-            "category": "live_simple",
-            "correct": right,
-            "plan": {
-                "calls": plan(5),
-                "text": "".join(tokens),
-                "tokens": None if number == 0 else tokens,
-                "logprobs": [-9, -0.1, -9, -0.1 if right else -2.0, -9, -9],
-            },
-            "samples": [sample, sample, sample, other],
-        }
-
-    assert main([str(write(tmp_path / "cases.jsonl", [row(number) for number in range(30)])), "--json"]) == 0
+    rows = [recorded(number) for number in range(30)]
+    rows.append({**recorded(33), "category": "parallel"})
+    path, risk = write(tmp_path / "cases.jsonl", rows), tmp_path / "risk.json"
+    assert main([str(path), *FAST, "--save-risk", str(risk)]) == 0
     found = last_line(capsys)
+    assert (found["n"], found["beside"]["all plans"]["n"]) == (30, 31)
     assert found["signals"]["logprob_min"]["missing"] == 1
     assert found["signals"]["logprob_min"]["auroc"] == 1.0
-    assert found["signals"]["logprob_min"]["executed"]["error"] == 0.0
+    assert found["signals"]["logprob_sum"]["auroc"] == 1.0
+    assert found["signals"]["all_logprob_min"]["auroc"] == 0.5
+    assert found["signals"]["p_true"]["auroc"] == 1.0
     assert found["signals"]["agreement"]["auroc"] == 0.5
     assert found["signals"]["semantic_entropy_weighted"]["auroc"] == 0.0, "a truncated sample is no evidence of spread"
+    assert found["signals"]["verbalized_confidence"]["missing"] == 10, "a word is no number"
+    assert found["verbalized"] == {"10": 10, "100": 10, "sure": 11} | {"10": 11, "sure": 10}
+    assert set(found["combined"]["inputs"]) == {"logprob_sum", "logprob_turn", "agreement", "p_true"}
+    assert found["combined"]["auroc"] == 1.0
+    assert RiskModel.load(risk).signals == tuple(found["combined"]["inputs"])
+
+
+def test_the_same_file_gives_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "cases.jsonl", [recorded(number) for number in range(30)])
+    figures = []
+    for seed in ("0", "0", "1"):
+        assert main([str(path), *FAST, "--seed", seed]) == 0
+        figures.append(last_line(capsys))
+    assert figures[0] == figures[1]
+    assert figures[0] != figures[2]
+
+
+def test_fewer_samples_change_no_verdict_unless_a_stated_error_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nine of ten calls are unanimous from the start, one disagrees at once."""
+
+    def row(number: int) -> dict[str, Any]:
+        base = recorded(number)
+        ok, other = base["samples"][0], {**base["samples"][0], "calls": plan(6, named(number))}
+        doubtful = number % 5 == 0
+        return {**base, "correct": not doubtful, "samples": [other if doubtful else ok] * 10}
+
+    assert main([str(write(tmp_path / "cases.jsonl", [row(number) for number in range(60)])), *FAST]) == 0
+    samples = last_line(capsys)["samples"]
+    assert samples["full"]["samples"] == 8
+    assert samples["curtailed"]["different_verdicts"] == 0
+    assert 0 < samples["curtailed"]["saved"] < 0.5
+    assert samples["curtailed"]["samples"] == pytest.approx(8 * (1 - samples["curtailed"]["saved"]))
+    bayesian = samples["bayesian"]
+    assert (bayesian["asked"], bayesian["looks"], bayesian["samples"]) == (10, [5], 5)
+    assert bayesian["saved"] == 0.5
+    assert bayesian["auroc"] == bayesian["auroc_full"] == 1.0
+    assert bayesian["different_verdicts"] == 0
+    assert len(bayesian["priors"]) == 5
+    assert set(samples["tiers"]) == {"high", "medium", "low"}
+
+
+def test_a_peer_that_is_not_there_is_said_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "cases.jsonl", [recorded(number) for number in range(30)])
+    assert main([str(path), *FAST, "--peer-nli", str(tmp_path / "absent")]) == 0
+    found = last_line(capsys)
+    assert "left out" in found["peer"]
+    assert "peer_entropy" not in found["signals"]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +200,6 @@ def test_bad_files_are_one_message_and_exit_code_2(
     cases = tmp_path / "cases.jsonl"
     if content is not None:
         cases.write_text(content)
-    (tmp_path / "bfcl.jsonl").write_text(json.dumps({"id": "a", "tools": [TOOL]}))
+    (tmp_path / "bfcl.jsonl").write_text(json.dumps({"id": "a", "tools": TOOLS}))
     assert main([str(cases)]) == 2
     assert says in capsys.readouterr().err
