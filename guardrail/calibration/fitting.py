@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from guardrail import catalogue
 from guardrail.calibration.folds import fold_of
-from guardrail.calibration.libraries import needed
+from guardrail.calibration.libraries import needed, one_thread
 from guardrail.calibration.risk_model import RISK, Input, Pattern, RiskModel
 from guardrail.calibration.rows import LEAST_ROWS, Row, checked_rows
 from guardrail.calibration.scales import Doubt, doubt_for
@@ -247,7 +247,7 @@ def _solve(doubt: Any, apart: Any, wrong: Any, penalty: float) -> list[float]:
     start = np.concatenate([[0.0], np.ones(signals), np.zeros(apart.shape[1])])
     bounds = [(None, None)] + [(0, None)] * (len(start) - 1)
     # one thread: five parameters are no work to share, and sums come out the same every time
-    with needed("threadpoolctl").threadpool_limits(limits=1):
+    with one_thread():
         found = needed("scipy.optimize").minimize(
             loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-7}
         )

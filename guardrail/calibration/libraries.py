@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -18,3 +20,20 @@ def needed(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise MissingExtra(f"measuring and fitting ({name})", "calibration") from error
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Linear algebra on one thread: for a handful of parameters, where sharing costs more than the work.
+
+    Raises:
+        MissingExtra: scikit-learn, which brings what this takes, is not installed.
+    """
+    limited: AbstractContextManager[Any] = _controller().limit(limits=1)
+    return limited
+
+
+@cache
+def _controller() -> Any:
+    """Looking for the libraries takes longer than a fit; they are loaded first, so that they are found."""
+    needed("scipy.optimize")
+    return needed("threadpoolctl").ThreadpoolController()

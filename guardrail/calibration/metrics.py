@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 from guardrail.calibration.libraries import needed
@@ -149,7 +148,10 @@ def ece_null(probabilities: Sequence[float], *, seed: int, rounds: int = 200, bi
     np = needed("numpy")
     values, _ = checked(probabilities, [True] * len(probabilities), probability=True)
     rng = np.random.default_rng(seed)
-    return float(np.mean([ece(values, rng.random(len(values)) < values, bins) for _ in range(rounds)]))
+    cut = _Cut.of(values, bins)
+    outcomes = rng.random((rounds, len(values))) < cut.ordered
+    gaps = abs(cut.mean(cut.ordered[None, :]) - cut.mean(cut.shared(outcomes)))
+    return float((gaps * cut.sizes).sum(axis=1).mean() / len(values))
 
 
 def checked(scores: Sequence[float], right: Sequence[bool], *, probability: bool = False) -> tuple[Any, Any]:
@@ -241,17 +243,45 @@ def _harmonic(n: Any) -> Any:
     return table[whole]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """Probabilities in order, where ties of them start, and where the bins of equal mass do."""
+
+    order: Any
+    ordered: Any
+    ties: Any
+    starts: Any
+    sizes: Any
+
+    @classmethod
+    def of(cls, values: Any, bins: int) -> _Cut:
+        np = needed("numpy")
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        edges = np.unique(np.rint(np.arange(bins + 1) * len(values) / bins).astype(int))
+        return cls(
+            order=order,
+            ordered=ordered,
+            ties=np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])),
+            starts=edges[:-1],
+            sizes=np.diff(edges).astype(float),
+        )
+
+    def shared(self, outcomes: Any) -> Any:
+        """Each row of outcomes (in this order), every one as the mean of those of its probability."""
+        np = needed("numpy")
+        sizes = np.diff([*self.ties, outcomes.shape[1]])
+        return np.repeat(np.add.reduceat(outcomes.astype(float), self.ties, axis=1) / sizes, sizes, axis=1)
+
+    def mean(self, rows: Any) -> Any:
+        """The mean of each row in each bin."""
+        np = needed("numpy")
+        return np.add.reduceat(rows, self.starts, axis=1) / self.sizes
+
+
 def _binned(probabilities: Sequence[float], right: Sequence[bool], bins: int) -> tuple[Any, Any, Any]:
     """By bin: the mean probability, the mean outcome, and the number of cases."""
-    np = needed("numpy")
     values, truth = checked(probabilities, right, probability=True)
-    levels, block, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    shared = np.bincount(block, weights=truth) / sizes
-    said, came = np.repeat(levels, sizes), np.repeat(shared, sizes)
-    edges = np.unique(np.rint(np.arange(bins + 1) * len(values) / bins).astype(int))
-    parts = list(pairwise(edges))
-    return (
-        np.array([said[start:end].mean() for start, end in parts]),
-        np.array([came[start:end].mean() for start, end in parts]),
-        np.array([end - start for start, end in parts], dtype=float),
-    )
+    cut = _Cut.of(values, bins)
+    outcomes = cut.shared(truth[cut.order][None, :])
+    return cut.mean(cut.ordered[None, :])[0], cut.mean(outcomes)[0], cut.sizes

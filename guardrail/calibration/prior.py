@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from guardrail.calibration.libraries import needed
+from guardrail.calibration.libraries import needed, one_thread
 from guardrail.errors import ConfigError
 
 LEAST_COUNTS: Final = 20
@@ -38,7 +38,7 @@ def fit_prior(counts: Iterable[tuple[int, int]]) -> tuple[float, float]:
         likelihood = (betaln(a + agreeing, b + valid - agreeing) - betaln(a, b)).sum()
         return float(_PULL * (logs**2).sum() - likelihood)
 
-    with needed("threadpoolctl").threadpool_limits(limits=1):
+    with one_thread():
         found = needed("scipy.optimize").minimize(loss, [0.0, 0.0], method="L-BFGS-B", bounds=[(-_BOUND, _BOUND)] * 2)
     a, b = (float(f"{math.exp(value):.3g}") for value in found.x)
     return a, b
