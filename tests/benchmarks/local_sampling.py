@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -67,9 +68,11 @@ def run(place: str, *, n: int, repeat: int, dtype: str) -> dict[str, Any]:
     loaded = time.perf_counter() - started
     messages = _messages(chat)
     lm = chat._ready()
-    natural = _ways(chat, messages, n=n, repeat=repeat)
+    usual = lm.ends, chat._max_tokens
     lm.ends, chat._max_tokens = frozenset(), PLAN_TOKENS
     fixed = _ways(chat, messages, n=n, repeat=repeat)
+    lm.ends, chat._max_tokens = usual
+    natural = _ways(chat, messages, n=n, repeat=repeat)
     return {
         "model": chat.model,
         "n": n,
@@ -117,6 +120,7 @@ def _ways(chat: LocalChatModel, messages: list[dict[str, str]], *, n: int, repea
         busy.setdefault(way, []).append(time.process_time() - before[1])
         tokens.setdefault(way, []).append(sum(lengths))
         longest.setdefault(way, []).append(max(lengths))
+        sys.stderr.write(f"{way}: {seconds[way][-1]:.1f} s, {busy[way][-1]:.1f} s of CPU, {sum(lengths)} tokens\n")
 
     def plan() -> list[Sample]:
         steps.append(chat.plan(messages, TOOLS))
