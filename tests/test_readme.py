@@ -30,17 +30,34 @@ def test_the_python_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     with OpenAIServer(agent(call("pay", amount=10, to="ann"))) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "x")
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        for number, block in enumerate(blocks("python")):
+        guarded = [block for block in blocks("python") if not block.startswith("# your own loop")]
+        for number, block in enumerate(guarded):
             exec(compile(block, "README.md", "exec"), names)
             graph = names.pop("agent", None) or names["app"]
             run = {"messages": [("user", "pay ann 10")]}
             result = graph.invoke(run, {"configurable": {"thread_id": f"t{number}"}})
             assert [m.content for m in result["messages"] if m.type == "tool"] == ["paid 10 to ann"]
-        assert sum(body.get("n") or 1 for body in server.drawn) == 8 * len(blocks("python")) == 24
+        assert sum(body.get("n") or 1 for body in server.drawn) == 8 * len(guarded) == 24
+
+
+def test_the_loop_without_a_framework_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks("python") if block.startswith("# your own loop")]
+    tool = {"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {}}}}
+    request = {"model": "m", "messages": [{"role": "user", "content": "pay ann 10"}], "tools": [tool]}
+    with OpenAIServer(agent(call("pay", amount=10, to="ann"))) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "x")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        exec(compile(block, "README.md", "exec"), {"request": request, "Policy": Policy})
+        assert sum(body.get("n") or 1 for body in server.drawn) == 8
+    assert capsys.readouterr().out.startswith("execute ")
 
 
 def test_the_policy_loads_and_fits_tools() -> None:
-    (text,) = blocks("yaml")
+    staged, text = blocks("yaml")
+    assert Policy.parse(yaml.safe_load(staged)).budget.any
     policy = Policy.parse(yaml.safe_load(text))
     pay = ToolSpec(
         name="pay",
@@ -57,7 +74,7 @@ def test_the_two_lines_are_there_to_paste() -> None:
 COMMANDS = sorted(
     {
         match[1].strip()
-        for block in [*blocks("sh")[1:2], *blocks("sh", MEANING)]
+        for block in [*blocks("sh")[1:3], *blocks("sh", MEANING)]
         for match in re.finditer(
             r"^guardrail ([a-z -]+?)(?= +[0-9a-f]{6}| +--| +#| +\S+\.json|$)", block, flags=re.MULTILINE
         )
@@ -74,7 +91,9 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_commands_were_found() -> None:
-    assert {"log", "show", "resume", "reviews list", "explain-schema", "cluster"} <= set(COMMANDS)
+    assert {"log", "show", "resume", "doctor", "record", "bench", "reviews list", "explain-schema", "cluster"} <= set(
+        COMMANDS
+    )
 
 
 def test_the_documented_comparators_are_the_ones_there_are() -> None:
