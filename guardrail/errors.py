@@ -51,11 +51,15 @@ class MeasurementError(GuardrailError):
 
 
 class SamplingError(MeasurementError):
-    """The planning step could not be drawn again."""
+    """The planning step could not be drawn again. ``usage`` is what trying cost (a ``Usage``), where that is known."""
+
+    usage: object = None
 
 
 class AskingError(MeasurementError):
-    """The model could not be asked about its call."""
+    """The model could not be asked about its call. ``usage`` is what trying cost (a ``Usage``), where that is known."""
+
+    usage: object = None
 
 
 class BudgetSpent(MeasurementError):

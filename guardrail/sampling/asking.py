@@ -96,6 +96,7 @@ def inquire(
         waiting = following
     if failures and len(failures) == len(questions):
         error = AskingError(f"the model could not be asked about its plan: {failures[0].summary}")
+        error.usage = usage
         raise error from failures[0].error
     return ReplyBatch(replies=tuple(reply for reply in replies if reply is not None), usage=usage)
 

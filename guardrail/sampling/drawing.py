@@ -194,7 +194,7 @@ def draw(
                 lost += ask.choices
         asks = tuple(chain.from_iterable((*following, held)))
     if not samples:
-        raise _nothing_drawn(failures[0])
+        raise _nothing_drawn(failures[0], usage)
     # only now: a refusal that single requests meet too was not about their number
     if learned is not None:
         limit.lower(learned)
@@ -235,8 +235,9 @@ def _least(a: int | None, b: int) -> int:
     return b if a is None else min(a, b)
 
 
-def _nothing_drawn(failure: Failure) -> SamplingError:
+def _nothing_drawn(failure: Failure, usage: Usage) -> SamplingError:
     error = SamplingError(f"the planning step could not be drawn again: {failure.summary}")
+    error.usage = usage  # requests that failed are paid too
     error.__cause__ = failure.error
     return error
 

@@ -117,6 +117,8 @@ def test_refusals_that_are_not_about_n_are_not_split(status: int) -> None:
         run(8, endpoint, retries=0)
     assert [ask.choices for ask in asked] == [8]
     assert f"HTTP {status}" in str(error.value)
+    assert isinstance(error.value.usage, Usage)
+    assert error.value.usage.requests == 1
 
 
 def test_the_cause_is_kept_and_the_providers_words_are_not_repeated() -> None:
