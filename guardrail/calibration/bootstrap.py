@@ -58,9 +58,7 @@ class Resamples:
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=rounds)
         # the first row is the cases themselves, so that value and draws come from one formula
-        self.counts = np.vstack(
-            [np.ones(len(group)), np.random.default_rng(0).permuted(drawn[:, group], axis=1)]
-        ).astype(float)
+        self.counts = np.vstack([np.ones(len(group)), drawn[:, group]]).astype(float)
 
     def draws(self, measure: str, given: Scores) -> Any:
         """The measure on the cases themselves, and then on each draw; NaN where it is not defined.
