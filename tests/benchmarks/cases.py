@@ -22,6 +22,8 @@ SINGLE = ("simple_python", "multiple", "live_simple", "live_multiple")
 """Categories in which one call is right."""
 
 LEAST_RUNS = 5
+WORDS = "(an answer in words, which was not recorded)"
+"""A run without calls did answer: it is not an empty one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,11 @@ def _group(planned: Sample, tools: Sequence[ToolSpec]) -> str:
 
 def _runs(row: Mapping[str, Any], tools: tuple[ToolSpec, ...]) -> Recorded:
     planned, *samples = (
-        Sample(calls=_calls(run["calls"]), status=SampleStatus.UNPARSABLE if run["calls"] is None else SampleStatus.OK)
+        Sample(
+            calls=_calls(run["calls"]),
+            text="" if run["calls"] else WORDS,
+            status=SampleStatus.UNPARSABLE if run["calls"] is None else SampleStatus.OK,
+        )
         for run in row["samples"]
     )
     first = row["samples"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from guardrail.calibration import worst
 from guardrail.clustering import Entailment
@@ -11,7 +12,7 @@ from guardrail.engine.scoring import score
 from guardrail.signals import Registry
 from guardrail.signals.entropy import discrete_entropy
 from guardrail.signals.exact import exact
-from guardrail.types import Case, Safer, Sample, SignalInfo
+from guardrail.types import Case, Safer, Sample, Signal, SignalInfo, ToolCall
 
 
 def baseline(name: str, title: str, unit: str, safer: Safer, low: float, high: float) -> SignalInfo:
@@ -39,20 +40,43 @@ PAIRS = (
 """What the package measures beside what it replaces."""
 
 
+SPREAD = (
+    "majority_share",
+    "semantic_entropy",
+    "semantic_entropy_normalized",
+    "semantic_entropy_weighted",
+    "semantic_entropy_bayesian",
+    "semantic_entropy_chao_shen",
+    "lexical_entropy",
+    "kernel_entropy",
+)
+"""Signals about the samples alone: a plan without a call has them too."""
+
+
 def measured(cases: Sequence[Case], entailment: Entailment) -> list[dict[str, float | None]]:
     """By case, every signal and baseline; of several calls the most doubtful one's.
 
-    A plan without a call has no signals of a call; that it agrees with the samples without a call is counted.
+    A plan without a call has no signals of a call. It agrees with the samples without one, and their spread is measured
+    around the calls of the first sample that has some.
     """
     names = Registry().names
+    found = score([_calling(case) for case in cases], names, entailment=entailment)
     return [
-        {**dict.fromkeys(names), **(worst(calls) if case.planned.calls else _silent(case)), **dict(_baselines(case))}
-        for case, calls in zip(cases, score(cases, names, entailment=entailment), strict=True)
+        dict.fromkeys(names) | (worst(calls) if case.planned.calls else _silent(case, calls)) | dict(_baselines(case))
+        for case, calls in zip(cases, found, strict=True)
     ]
 
 
-def _silent(case: Case) -> dict[str, float | None]:
-    return {"agreement": sum(sample.valid and not sample.calls for sample in case.samples) / len(case.samples)}
+def _calling(case: Case) -> Case:
+    if case.planned.calls:
+        return case
+    calls = next((sample.calls for sample in case.samples if sample.calls), (ToolCall(name="", arguments={}),))
+    return replace(case, planned=Sample(calls=calls))
+
+
+def _silent(case: Case, calls: Sequence[Sequence[Signal]]) -> dict[str, float | None]:
+    agreement = sum(sample.valid and not sample.calls for sample in case.samples) / len(case.samples)
+    return {name: value for name, value in worst(calls).items() if name in SPREAD} | {"agreement": agreement}
 
 
 def _baselines(case: Case) -> Iterator[tuple[str, float | None]]:
