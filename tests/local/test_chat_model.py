@@ -240,11 +240,12 @@ def test_an_answer_in_words_that_is_cut_is_truncated(chat, step):
     assert reply.status is SampleStatus.TRUNCATED
 
 
-async def test_the_same_without_blocking(chat):
+async def test_the_same_without_blocking(learned, words):
+    chat = LocalChatModel.of(learned, words, top_p=0.5)  # an answer that is learned is drawn every time
     step = await chat.aplan(asks("sure"), [WEATHER], thread_id="t")
     batch, replies = await asyncio.gather(chat.asample(step, 3), chat.aask(step, [question()]))
     assert step.thread_id == "t"
-    assert len(batch.samples) == 3
+    assert [sample.calls[0].arguments for sample in batch.samples] == [{"city": "Zürich"}] * 3
     assert replies.replies[0].valid
 
 

@@ -109,23 +109,36 @@ FORMS: dict[str, Callable[[Writer, Any], list[Part]]] = {
 }  # fmt: skip
 
 
-def whole_characters(pieces: Sequence[bytes], at: Callable[[int, int], int]) -> list[str]:
-    """Texts of tokens, where a character shared by several is the text of one: ``at`` of (first, last)."""
-    text = b"".join(pieces).decode()
-    owner = [index for index, piece in enumerate(pieces) for _ in piece]
-    texts, start = [""] * len(pieces), 0
-    for char in text:
-        end = start + len(char.encode())
-        texts[at(owner[start], owner[end - 1])] += char
-        start = end
-    return texts
-
-
-SERVERS: dict[str, Callable[[Sequence[bytes]], list[str]]] = {
-    "the first token has a shared character": lambda pieces: whole_characters(pieces, min),
-    "the last token has a shared character": lambda pieces: whole_characters(pieces, max),
-    "U+FFFD stands for parts": lambda pieces: [piece.decode(errors="replace") for piece in pieces],
+SERVERS: dict[str, Callable[[int, int], int] | None] = {
+    "the first token has a shared character": min,
+    "the last token has a shared character": max,
+    "U+FFFD stands for parts": None,
 }
+"""Which of the first and the last token that share a character has it as text."""
+
+
+def spelt(
+    pieces: Sequence[bytes], owner: Sequence[int | None], at: Callable[[int, int], int] | None
+) -> list[tuple[str, set[int | None]]]:
+    """Each token's text, and the calls of whose name or value it has something.
+
+    A character that tokens share belongs to the one that has it as text. A token without a text of its own, and one
+    with U+FFFD, has what its bytes are of.
+    """
+    token = [index for index, piece in enumerate(pieces) for _ in piece]
+    bytewise: list[set[int | None]] = [set() for _ in pieces]
+    for index, of in zip(token, owner, strict=True):
+        bytewise[index].add(of)
+    if at is None:
+        return [(piece.decode(errors="replace"), has) for piece, has in zip(pieces, bytewise, strict=True)]
+    texts, charwise, start = [""] * len(pieces), [set[int | None]() for _ in pieces], 0
+    for char in b"".join(pieces).decode():
+        end = start + len(char.encode())
+        index = at(token[start], token[end - 1])
+        texts[index] += char
+        charwise[index].add(owner[start])
+        start = end
+    return [(text, chars if text else parts) for text, chars, parts in zip(texts, charwise, bytewise, strict=True)]
 
 
 @pytest.mark.parametrize("form", list(FORMS))
@@ -149,18 +162,15 @@ def test_the_tokens_that_count_are_those_with_a_byte_of_name_or_value(
     edges = sorted({0, len(raw), *cuts})
     if server.startswith("U+FFFD"):  # the marks of a template are tokens of their own
         edges = [edge for edge in edges if edge == len(raw) or owner[edge] is not None or raw[edge] & 0xC0 != 0x80]
-    elif shares is not None:
-        # a token that begins within the last character of a name and goes on behind it cannot be told from one that
-        # only goes on; tokens of single bytes are cut within characters all the same
-        edges = [edge for edge in edges if edge == len(raw) or raw[edge] & 0xC0 != 0x80]
-    texts = SERVERS[server]([raw[left:right] for left, right in itertools.pairwise(edges)])
-    tokens = tuple(Token(text=text, logprob=-float(index)) for index, text in enumerate(texts))
+    pieces = [raw[left:right] for left, right in itertools.pairwise(edges)]
+    written = spelt(pieces, owner, SERVERS[server])
+    tokens = tuple(Token(text=text, logprob=-float(index)) for index, (text, _) in enumerate(written))
     planned = Sample(calls=tuple(ToolCall(name=name, arguments=given) for name, given in calls), tokens=tokens)
     for index in range(len(calls)):
         found = call_logprobs(planned, index)
-        assert found.missing is None, "".join(texts)
+        assert found.missing is None, "".join(text for text, _ in written)
         assert [-logprob for logprob in found.logprobs] == [
-            number for number, (left, right) in enumerate(itertools.pairwise(edges)) if index in owner[left:right]
+            number for number, (_, has) in enumerate(written) if index in has
         ]
 
 
