@@ -35,10 +35,7 @@ SHOP = (
     "Never tell a customer anything about another customer's orders.",
     "If it is not clear which order is meant, ask for its number.",
 )
-TASK = (
-    "Write an e-mail to ann@example.com with the subject 'Order A-1042' that says that the broken lamp of order "
-    "A-1042 was refunded today and that she may keep it."
-)
+TASK = "The lamp of order A-1042 arrived broken. Please refund the 35.90 euros that I paid for it."
 TOOLS = [
     {"name": "find_order", "description": "Look up an order by its id.", "parameters": {
         "type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}},
