@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from guardrail.sampling import Answer
+from guardrail.sampling import Answer, completion_of_all
 from guardrail.types import Sample, SampleStatus, Token, ToolCall, ToolSpec, Usage
 
 # LangChain makes these ids itself, one a run: they say nothing about where a message comes from.
@@ -25,8 +25,6 @@ _UNREADABLE = {
     "LengthFinishReasonError": SampleStatus.TRUNCATED,
     "ContentFilterFinishReasonError": SampleStatus.TRUNCATED,
 }
-# Fewer tokens than one for so many characters cannot be: prose and JSON have 3 to 5 characters a token.
-_CHARACTERS_PER_TOKEN = 6
 
 
 def sample_from_message(message: AIMessage, *, response_id: str | None = None, choice: int | None = None) -> Sample:
@@ -66,10 +64,6 @@ def unreadable(error: Exception) -> Sample | None:
 def answer_from_result(result: LLMResult, seconds: float = 0.0) -> Answer:
     """One request's generations as samples, with what the request cost.
 
-    A provider reports the tokens of all choices once. Some servers report those of a single choice:
-    then the log-probabilities are counted instead, or, where there are none and the report cannot be
-    true of so much text, it is multiplied by the number of choices.
-
     Raises:
         ValueError: the result has no generation.
     """
@@ -86,7 +80,9 @@ def answer_from_result(result: LLMResult, seconds: float = 0.0) -> Answer:
     prompt, completion = _reported(output, messages)
     return Answer(
         samples=samples,
-        usage=Usage(requests=1, prompt_tokens=prompt, completion_tokens=_of_all(completion, samples), seconds=seconds),
+        usage=Usage(
+            requests=1, prompt_tokens=prompt, completion_tokens=completion_of_all(completion, samples), seconds=seconds
+        ),
     )
 
 
@@ -208,13 +204,3 @@ def _reported(output: Mapping[str, Any], messages: Sequence[AIMessage]) -> tuple
     # equal reports are copies of one report about all choices; different ones are about one choice each
     same = all(report == reports[0] for report in reports)
     return reports[0]["input_tokens"], completions[0] if same else sum(completions)
-
-
-def _of_all(completion: int | None, samples: Sequence[Sample]) -> int | None:
-    if completion is None or len(samples) == 1:
-        return completion
-    counted = sum(len(sample.tokens or ()) for sample in samples)
-    if counted:
-        return max(completion, counted)
-    written = sum(len(s.text) + sum(len(c.name) + len(json.dumps(c.arguments)) for c in s.calls) for s in samples)
-    return completion * len(samples) if written > completion * _CHARACTERS_PER_TOKEN else completion
