@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guardrail import catalogue
-from guardrail.calibration import Evaluation, Row, auroc, evaluate, row_of
+from guardrail.calibration import Evaluation, Row, auroc, evaluate, row_of, worst
 from guardrail.clustering import Entailment
 from guardrail.engine.scoring import score
 from guardrail.errors import ConfigError
 from guardrail.signals import Registry
-from guardrail.types import Case, Need, PlanningStep, Safer, Sample, Signal, ToolCall, ToolSpec, Turn
+from guardrail.types import Case, Need, PlanningStep, Safer, Sample, ToolCall, ToolSpec, Turn
 
 STATED = ("verbalized_confidence", "verbalized_top_k")
 _FEWER = ("agreement", "semantic_entropy")
@@ -31,12 +31,13 @@ class Fewer:
 class Findings:
     """Everything the command shows.
 
-    ``unlabelled`` and ``silent`` cases (nobody judged them; the plan calls nothing) are left out. ``costs`` are extra
-    model calls a plan, by signal; ``n`` is the largest number of samples. ``stated`` counts the confidences that the
-    model stated, by signal.
+    ``right`` says of each plan that was measured whether it was. ``unlabelled`` and ``silent`` cases (nobody judged
+    them; the plan calls nothing) are left out. ``costs`` are extra model calls a plan, by signal; ``n`` is the largest
+    number of samples. ``stated`` counts the confidences that the model stated, by signal.
     """
 
     evaluation: Evaluation
+    right: tuple[bool, ...]
     costs: dict[str, float]
     fewer: tuple[Fewer, ...]
     stated: dict[str, dict[float, int]]
@@ -70,8 +71,9 @@ def analyse(
     n = max(len(case.samples) for case in used)
     return Findings(
         evaluation=evaluate(rows, folds=folds, seed=seed, names=wanted),
+        right=tuple(row.right for row in rows),
         costs={name: _calls(registry, name, used) for name in wanted},
-        fewer=tuple(_fewer(used, rows, judge, registry, n)),
+        fewer=tuple(_fewer(used, rows, judge, registry, n=n, names=[name for name in _FEWER if name in wanted])),
         stated={name: _counted(rows, name) for name in STATED if name in wanted},
         n=n,
         unlabelled=len(cases) - len(judged),
@@ -80,43 +82,34 @@ def analyse(
     )
 
 
-def _fewer(cases: Sequence[Case], rows: Sequence[Row], judge: Entailment, registry: Registry, n: int) -> list[Fewer]:
-    sizes = [size for size in _SIZES if size < n]
-    found: dict[str, list[tuple[int, float]]] = {name: [] for name in _FEWER}
-    right = [row.right for row in rows]
-    for size in sizes:
-        measured = score(cases, _FEWER, entailment=judge, registry=registry, n=size)
-        for name in _FEWER:
-            area = _auroc(name, measured, right)
-            if area is not None:
-                found[name].append((size, area))
-    whole = {name: auroc_of_rows(rows, name) for name in _FEWER}
-    return [
-        Fewer(name=name, sizes=(*(s for s, _ in points), n), aurocs=(*(a for _, a in points), last))
-        for name, points in found.items()
-        if (last := whole[name]) is not None
-    ]
+def _fewer(
+    cases: Sequence[Case],
+    rows: Sequence[Row],
+    judge: Entailment,
+    registry: Registry,
+    *,
+    n: int,
+    names: Sequence[str],
+) -> list[Fewer]:
+    by_size: dict[int, Sequence[Row]] = {}
+    for size in [size for size in _SIZES if size < n] if names else ():
+        measured = score(cases, names, entailment=judge, registry=registry, n=size)
+        by_size[size] = [replace(row, signals=worst(calls)) for row, calls in zip(rows, measured, strict=True)]
+    by_size[n] = rows
+    found = []
+    for name in names:
+        areas = {size: area for size, part in by_size.items() if (area := _auroc(part, name)) is not None}
+        if n in areas:
+            found.append(Fewer(name=name, sizes=tuple(areas), aurocs=tuple(areas.values())))
+    return found
 
 
-def auroc_of_rows(rows: Sequence[Row], name: str) -> float | None:
+def _auroc(rows: Sequence[Row], name: str) -> float | None:
     """AUROC of a signal over the rows that have it."""
     info = catalogue.info(name)
     sign = -1.0 if info is not None and info.safer is Safer.LOW else 1.0
     known = [(sign * value, row.right) for row in rows if (value := row.signals.get(name)) is not None]
     return auroc([value for value, _ in known], [good for _, good in known]) if known else None
-
-
-def _auroc(name: str, measured: Sequence[Sequence[Sequence[Signal]]], right: Sequence[bool]) -> float | None:
-    rows = [
-        row
-        for place, (calls, good) in enumerate(zip(measured, right, strict=True))
-        if (row := row_of(_labelled(str(place), good), calls)) is not None
-    ]
-    return auroc_of_rows(rows, name)
-
-
-def _labelled(identity: str, right: bool) -> Case:
-    return Case(id=identity, planned=Sample(), samples=(), correct=right)
 
 
 def _counted(rows: Sequence[Row], name: str) -> dict[float, int]:

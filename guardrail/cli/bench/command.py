@@ -9,12 +9,8 @@ from pathlib import Path
 import click
 
 from guardrail.cli import render
-from guardrail.cli.bench.analysis import analyse
 from guardrail.cli.bench.cases import read_cases, stored_cases
-from guardrail.cli.bench.data import data_of
-from guardrail.cli.bench.drawn import draw
 from guardrail.cli.bench.pictures import FORMATS
-from guardrail.cli.bench.view import tables
 from guardrail.cli.options import backend_option, json_option, opened_store, store_option, tools_option
 from guardrail.cli.plugins import entailment
 from guardrail.cli.rows import Tools, read_tools
@@ -53,13 +49,18 @@ def bench(
     FILES hold JSON lines: cases of `guardrail record`, records, or {"plan": ..., "samples": [...], "tools": [...],
     "correct": true}. Without FILES, the records of the store with their labels. Nothing is sent to a model.
     """
+    # the engine and the measures are this command's alone: no other has to load them
+    from guardrail.cli.bench.analysis import analyse
+    from guardrail.cli.bench.data import data_of
+    from guardrail.cli.bench.drawn import draw
+    from guardrail.cli.bench.view import tables
+
     tools = Tools() if tools_file is None else read_tools(tools_file)
     cases = [case for file in files for case in read_cases(file, tools)] if files else _stored()
     console = render.console()
     with nullcontext() if as_json else console.status(f"measuring {len(cases)} cases"):
         found = analyse(cases, shared(entailment(backend)), names=names, folds=folds, seed=seed)
-        right = [bool(case.correct) for case in cases if case.correct is not None and case.planned.calls]
-        drawn = draw(found, right, pictures, f".{suffix}") if pictures is not None else []
+        drawn = draw(found, pictures, f".{suffix}") if pictures is not None else []
     if save_risk is not None:
         if found.evaluation.model is None:
             raise ConfigError(f"there is no risk model to write: {found.evaluation.no_model}")

@@ -18,7 +18,7 @@ _RELIABLE: Final = 4
 _OF_ONE_PRICE: Final = 3
 
 
-def draw(found: Findings, right: Sequence[bool], folder: Path, suffix: str) -> list[Path]:
+def draw(found: Findings, folder: Path, suffix: str) -> list[Path]:
     """ROC, risk and coverage, reliability, cost and stated confidence; only what there is data for.
 
     Raises:
@@ -28,7 +28,7 @@ def draw(found: Findings, right: Sequence[bool], folder: Path, suffix: str) -> l
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write pictures to {folder}: {error.strerror}") from error
-    evaluation = found.evaluation
+    evaluation, right = found.evaluation, found.right
     ranked = sorted(
         (one for one in evaluation.signals if one.value("auroc") is not None),
         key=lambda one: -(one.value("auroc") or 0.0),

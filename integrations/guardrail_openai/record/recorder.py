@@ -86,7 +86,7 @@ class Recorder:
         self._upstream = upstream
         self._n = samples
         self._registry = Registry()
-        self._ask = [name for name in ask if self._registry.get(name)]
+        self._ask = tuple(ask)
         self._gate = asyncio.Semaphore(concurrency)
         self._timeout = timeout
         self._samplers: dict[str, OpenAISampler] = {}
