@@ -5,9 +5,19 @@ Dumb on purpose: the rules of a review live in ``guardrail.review``, those of a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
+from guardrail.types import (
+    Alarm,
+    AuditDraw,
+    Label,
+    Record,
+    Review,
+    ReviewState,
+    Spending,
+    Usage,
+)
 
 
 class Store(Protocol):
@@ -37,6 +47,38 @@ class Store(Protocol):
 
     def add_label(self, record_id: str, label: Label) -> Record:
         """Attach a judgement to a record and return the record. The same one twice is kept once."""
+
+    def labelled(self, *, after: int = 0, limit: int = 500) -> list[tuple[int, str, Label]]:
+        """Labels in the order in which they came, each with its number (above ``after``) and its record's id."""
+
+    def add_draws(self, draws: Sequence[AuditDraw]) -> int:
+        """Keep calls that were drawn to be judged, all or none; those drawn before in the same batch stay as they are.
+
+        Returns:
+            How many are new.
+        """
+
+    def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
+        """Calls that were drawn, in the order in which they were kept, each with its number (above ``after``)."""
+
+    def raise_alarm(self, alarm: Alarm) -> bool:
+        """Keep an alarm; False, and nothing changed, if one of that id is there."""
+
+    def alarms(self, *, standing: bool = True) -> list[Alarm]:
+        """The alarms that nobody has cleared, or all of them, oldest first."""
+
+    def clear_alarm(self, alarm_id: str, *, by: str, at: str, note: str = "") -> Alarm:
+        """Write down that a person has cleared an alarm; one that is cleared stays as it is.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    def state(self, key: str) -> tuple[int, str] | None:
+        """A small text that something keeps under a key, with its revision; None where there is none."""
+
+    def put_state(self, key: str, text: str, *, revision: int) -> bool:
+        """Write that text if the revision kept is still ``revision`` (0: none is kept); else False, unchanged."""
 
     def add_review(self, review: Review) -> Review:
         """Keep a review and return it; if one of that id is there, that one, unchanged."""

@@ -5,11 +5,32 @@ measured (signals), and these decide about each planned call (verdicts). What ha
 people's judgements are attached to it (labels). ``guardrail.codec`` turns all into JSON and back unchanged.
 """
 
+from guardrail.types.calibrated import (
+    CALIBRATION_VERSION,
+    PER_TIER,
+    SCORE_KEYS,
+    Alarm,
+    Attempts,
+    CalibratedPolicy,
+    CalibratedTier,
+    Promise,
+    Refusal,
+    RefusalCode,
+    Threshold,
+    ToolEvidence,
+    score_fingerprint,
+)
 from guardrail.types.cases import CASE_VERSION, Case
+from guardrail.types.labels import (
+    LABELLED_VERSION,
+    AuditDraw,
+    Fault,
+    Label,
+    LabelledCall,
+    LabelSource,
+)
 from guardrail.types.records import (
     RECORD_VERSION,
-    Label,
-    LabelSource,
     Record,
     Spending,
 )
@@ -54,21 +75,35 @@ from guardrail.types.verdicts import (
 )
 
 __all__ = [
+    "CALIBRATION_VERSION",
     "CASE_VERSION",
+    "LABELLED_VERSION",
+    "PER_TIER",
     "RECORD_VERSION",
     "SAMPLED",
+    "SCORE_KEYS",
+    "Alarm",
+    "Attempts",
+    "AuditDraw",
+    "CalibratedPolicy",
+    "CalibratedTier",
     "Case",
     "Cluster",
     "Decision",
     "DecisionType",
+    "Fault",
     "Label",
     "LabelSource",
+    "LabelledCall",
     "MeaningKind",
     "Need",
     "PlanningStep",
+    "Promise",
     "Question",
     "Reason",
     "Record",
+    "Refusal",
+    "RefusalCode",
     "Reply",
     "ReplyBatch",
     "Review",
@@ -83,11 +118,14 @@ __all__ = [
     "SignalInfo",
     "Spending",
     "StepVerdict",
+    "Threshold",
     "Tier",
     "Token",
     "ToolCall",
+    "ToolEvidence",
     "ToolSpec",
     "Turn",
     "Usage",
     "Verdict",
+    "score_fingerprint",
 ]

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from guardrail.types.forms import type_config
+from guardrail.types.labels import Label
 from guardrail.types.steps import Sample, ToolSpec, Turn, Usage
 from guardrail.types.verdicts import StepVerdict
 
 RECORD_VERSION = 1
 
 
-class LabelSource(StrEnum):
-    """Where a judgement comes from. Silence is never one."""
-
-    REVIEW = "review"
-    AUDIT = "audit"
-    IMPORT = "import"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """A judgement on one call of a record: was it right? ``at`` is ISO 8601 in UTC."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
-    call_id: str
-    correct: bool
-    source: LabelSource
-    by: str
-    at: str
-    note: str = ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Everything kept about one assessed planning step, versioned.
 
-    ``fingerprint`` names what the scores depend on (model, N, temperature, prompt digest, entailment
-    backend, versions): scores of different fingerprints are not comparable.
+    ``fingerprint`` names what the scores depend on (``SCORE_KEYS``) and the versions of policy and package: scores that
+    differ in the former are not comparable.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from guardrail.types.calibrated import Promise
 from guardrail.types.forms import type_config
 from guardrail.types.signals import Signal
 from guardrail.types.stakes import DecisionType, Route, Tier
@@ -40,6 +41,10 @@ class Reason(StrEnum):
     SIBLING_RETRIED = "sibling_retried"
     BUDGET_SPENT = "budget_spent"
     NOT_MEASURED = "not_measured"
+    UNCALIBRATED = "uncalibrated"
+    """The policy wants a calibrated threshold, and there is none for this call."""
+    ALARM = "alarm"
+    """Audits found more wrong calls in this tier, or of this tool, than promised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,8 @@ class Verdict:
 
     ``needed`` of ``asked`` samples had to contain the call's meaning; ``agreeing`` did, ``disagreeing``
     validly did not, the rest was not drawn or not valid. ``stage`` of the tier's cascade decided (1 is the
-    first; 0: none had to). ``why`` is a sentence for people.
+    first; 0: none had to). ``why`` is a sentence for people. ``calibrated`` says that the route rests on a threshold
+    that is calibrated for this call, with what ``promise``; where it does not, ``uncalibrated`` says why.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -84,6 +90,8 @@ class Verdict:
     stage: int = 0
     threshold: float | None = None
     calibrated: bool = False
+    promise: Promise | None = None
+    uncalibrated: str = ""
     clusters: tuple[Cluster, ...] = ()
     signals: tuple[Signal, ...] = ()
     review_id: str = ""
