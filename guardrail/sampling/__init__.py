@@ -3,6 +3,7 @@
 from guardrail.sampling.asking import Letters, Query, inquire, reply_from
 from guardrail.sampling.billing import completion_of_all
 from guardrail.sampling.drawing import Answer, Ask, Failure, Limit, draw, retry_wait
+from guardrail.sampling.logprobs import read_tokens
 from guardrail.sampling.protocol import Asker, AsyncAsker, AsyncSampler, Sampler
 from guardrail.sampling.scripted import ScriptedSampler
 from guardrail.sampling.validity import Provenance, inspect, provenance
@@ -25,6 +26,7 @@ __all__ = [
     "inquire",
     "inspect",
     "provenance",
+    "read_tokens",
     "reply_from",
     "retry_wait",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,8 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from guardrail.sampling import Answer, completion_of_all
-from guardrail.types import Sample, SampleStatus, Token, ToolCall, ToolSpec, Usage
+from guardrail.sampling import Answer, completion_of_all, read_tokens
+from guardrail.types import Sample, SampleStatus, ToolCall, ToolSpec, Usage
 
 # LangChain makes these ids itself, one a run: they say nothing about where a message comes from.
 _OWN_ID_PREFIXES = ("lc_", "run-", "run_")
@@ -51,7 +50,7 @@ def sample_from_message(message: AIMessage, *, response_id: str | None = None, c
         finish_reason=_finish_reason(metadata),
         response_id=_response_id(message) or response_id or None,
         choice=choice,
-        tokens=_tokens(metadata),
+        tokens=read_tokens(metadata.get("logprobs")),
     )
 
 
@@ -153,33 +152,6 @@ def _finish_reason(metadata: Mapping[str, Any]) -> str | None:
 def _response_id(message: BaseMessage) -> str | None:
     own = message.response_metadata.get("id") or message.id
     return own if isinstance(own, str) and own and not own.startswith(_OWN_ID_PREFIXES) else None
-
-
-def _tokens(metadata: Mapping[str, Any]) -> tuple[Token, ...] | None:
-    logprobs = metadata.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
-    if not isinstance(content, list) or not content:
-        return None
-    tokens: list[Token] = []
-    for item in content:
-        text, logprob = item.get("token"), item.get("logprob")
-        if not isinstance(text, str) or not isinstance(logprob, int | float) or not math.isfinite(logprob):
-            return None
-        tokens.append(Token(text=text, logprob=float(logprob), top=_top(item.get("top_logprobs"))))
-    return tuple(tokens)
-
-
-def _top(reported: object) -> tuple[tuple[str, float], ...]:
-    """The likeliest tokens at one place. Of a list that is not all of that form nothing is taken."""
-    found: list[tuple[str, float]] = []
-    for item in reported if isinstance(reported, list) else ():
-        text = item.get("token") if isinstance(item, Mapping) else None
-        logprob = item.get("logprob") if isinstance(item, Mapping) else None
-        if not isinstance(text, str) or not isinstance(logprob, int | float) or math.isnan(logprob):
-            return ()
-        if logprob > -math.inf:
-            found.append((text, float(logprob)))
-    return tuple(found)
 
 
 def _is_json(arguments: object) -> bool:

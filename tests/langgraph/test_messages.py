@@ -90,6 +90,15 @@ def test_log_probabilities_are_kept() -> None:
     assert sample.tokens == (Token(text="pay", logprob=-0.1), Token(text="(", logprob=0.0))
 
 
+def test_a_character_that_is_spread_over_tokens_is_read_from_their_bytes() -> None:
+    content = [
+        {"token": "\\xc3", "logprob": -0.1, "bytes": [0xC3]},
+        {"token": "\\xab", "logprob": -0.2, "bytes": [0xAB]},
+    ]
+    sample = sample_from_message(message(response_metadata={"logprobs": {"content": content}}))
+    assert sample.tokens == (Token(text="ë", logprob=-0.1), Token(text="", logprob=-0.2))
+
+
 @pytest.mark.parametrize(
     "logprobs",
     [

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrail.sampling import read_tokens
 from guardrail.signals import Evidence, Registry
 from guardrail.types import Token
-from guardrail_openai.tokens import read_tokens
 
 
 def entry(token: str, logprob: float = -0.5, raw: list[int] | None = None, **more: Any) -> dict[str, Any]:
@@ -42,9 +42,15 @@ def test_broken_bytes_end_no_drawing() -> None:
 
 
 def test_the_likeliest_tokens_are_kept() -> None:
-    top = [entry("A", -0.1), entry(" B", -2.5, raw=[32, 66]), {"token": "C", "logprob": None}, "no object"]
+    top = [entry("A", -0.1), entry(" B", -2.5, raw=[32, 66]), entry("C", float("-inf"))]
     tokens = read_tokens({"content": [entry("A", -0.1, top_logprobs=top)]})
     assert tokens == (Token(text="A", logprob=-0.1, top=(("A", -0.1), (" B", -2.5))),)
+
+
+@pytest.mark.parametrize("broken", [{"token": "C", "logprob": None}, "no object", entry("C", float("nan"))], ids=str)
+def test_alternatives_of_which_one_is_broken_are_none(broken: object) -> None:
+    top = [entry("A", -0.1), broken]
+    assert read_tokens({"content": [entry("A", -0.1, top_logprobs=top)]}) == (Token(text="A", logprob=-0.1),)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Log-probabilities as servers give them, in every form of OpenAI's interface."""
+"""Log-probabilities as servers give them, in every form of OpenAI's interface, whatever client brought them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardrail.types import Token
-from guardrail_openai.plain import items, mapping
 
 
 def read_tokens(logprobs: object) -> tuple[Token, ...] | None:
@@ -19,9 +18,8 @@ def read_tokens(logprobs: object) -> tuple[Token, ...] | None:
     """
     if isinstance(logprobs, Mapping) and isinstance(logprobs.get("tokens"), list):
         return _legacy(logprobs)
-    given = mapping(logprobs).get("content") if isinstance(logprobs, Mapping) else logprobs
-    entries = items(given)
-    if not entries or not isinstance(given, list) or len(entries) != len(given):
+    entries = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, Mapping) for entry in entries):
         return None
     numbers = [_logprob(entry.get("logprob")) for entry in entries]
     raw = [_bytes(entry) for entry in entries]
@@ -29,7 +27,7 @@ def read_tokens(logprobs: object) -> tuple[Token, ...] | None:
         return None
     texts = _texts([one for one in raw if one is not None])
     return tuple(
-        Token(text=text, logprob=number, top=_top(entry))
+        Token(text=text, logprob=number, top=_top(entry.get("top_logprobs")))
         for text, number, entry in zip(texts, numbers, entries, strict=True)
         if number is not None
     )
@@ -60,11 +58,18 @@ def _bytes(entry: Mapping[str, Any]) -> bytes | None:
     return token.encode(errors="replace") if isinstance(token, str) else None
 
 
-def _top(entry: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+def _top(reported: object) -> tuple[tuple[str, float], ...]:
+    """The likeliest tokens at one place; those of no probability are left out.
+
+    Of a list that is not all of that form nothing is taken: without one alternative the others look surer.
+    """
     found: list[tuple[str, float]] = []
-    for one in items(entry.get("top_logprobs")):
-        number, raw = _logprob(one.get("logprob")), _bytes(one)
-        if number is not None and raw is not None:
+    for one in reported if isinstance(reported, list) else ():
+        value, raw = (one.get("logprob"), _bytes(one)) if isinstance(one, Mapping) else (None, None)
+        number = _logprob(value)
+        if raw is None or (number is None and value != -math.inf):
+            return ()
+        if number is not None:
             found.append((raw.decode(errors="replace"), number))
     return tuple(found)
 
@@ -80,10 +85,8 @@ def _legacy(logprobs: Mapping[str, Any]) -> tuple[Token, ...] | None:
         number = _logprob(value)
         if not isinstance(text, str) or number is None:
             return None
-        others = ((str(token), _logprob(one)) for token, one in mapping(top).items())
-        tokens.append(
-            Token(text=text, logprob=number, top=tuple((token, one) for token, one in others if one is not None))
-        )
+        others = top.items() if isinstance(top, Mapping) else ()
+        tokens.append(Token(text=text, logprob=number, top=_top([{"token": k, "logprob": v} for k, v in others])))
     return tuple(tokens)
 
 
