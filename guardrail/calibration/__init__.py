@@ -5,6 +5,7 @@ packages are loaded on first use.
 """
 
 from guardrail.calibration.bootstrap import Interval, Resamples, Scores
+from guardrail.calibration.calibrated_file import calibration_digest, load_calibration, save_calibration
 from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
 from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk
 from guardrail.calibration.folds import fold_of
@@ -52,6 +53,7 @@ __all__ = [
     "aurc",
     "auroc",
     "brier",
+    "calibration_digest",
     "cross_fit",
     "ece",
     "ece_debiased",
@@ -61,10 +63,12 @@ __all__ = [
     "fit_prior",
     "fit_risk",
     "fold_of",
+    "load_calibration",
     "log_loss",
     "reliability",
     "risk_coverage",
     "roc",
     "row_of",
+    "save_calibration",
     "worst",
 ]

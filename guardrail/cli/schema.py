@@ -11,9 +11,12 @@ from guardrail.errors import ConfigError
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["record", "policy", "case"]))
+@click.argument("name", type=click.Choice(["record", "policy", "case", "labelled", "calibration"]))
 def schema(name: str) -> None:
-    """Print the JSON Schema of records, of policy files or of recorded cases, the newest version."""
+    """Print a published JSON Schema, the newest version.
+
+    Of records, policy files, recorded cases, labelled calls, or calibrated policies.
+    """
     folder = files("guardrail") / "schemas"
     entries = folder.iterdir() if folder.is_dir() else []
     versions = {int(found[1]): found[0] for entry in entries if (found := _matches(name, entry.name))}

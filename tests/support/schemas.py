@@ -9,15 +9,26 @@ from typing import Any
 import guardrail
 from guardrail import codec
 from guardrail.policy import policy_schema
-from guardrail.types import CASE_VERSION, RECORD_VERSION, Case, Record
+from guardrail.types import (
+    CALIBRATION_VERSION,
+    CASE_VERSION,
+    LABELLED_VERSION,
+    RECORD_VERSION,
+    CalibratedPolicy,
+    Case,
+    LabelledCall,
+    Record,
+)
 
 FOLDER = Path(guardrail.__file__).parent / "schemas"
 
 
 def published() -> dict[str, dict[str, Any]]:
     """File name to schema, as the code has it now."""
-    values = {
+    values: dict[str, dict[str, Any]] = {
+        f"calibration.v{CALIBRATION_VERSION}.json": codec.json_schema(CalibratedPolicy),
         f"case.v{CASE_VERSION}.json": codec.json_schema(Case),
+        f"labelled.v{LABELLED_VERSION}.json": codec.json_schema(LabelledCall),
         f"record.v{RECORD_VERSION}.json": codec.json_schema(Record),
     }
     return {
