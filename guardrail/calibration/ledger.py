@@ -115,8 +115,8 @@ class Ledger:
     def _refused(self, tier: Tier, delta: float, why: str) -> Refusal:
         return Refusal(
             code=RefusalCode.UNPLANNED_RECALIBRATION,
-            message=f"{why}; {self.left(tier, delta):.4g} of delta {delta:g} is left. Keep the threshold there is, wait "
-            "for the labels that were planned, or begin a new ledger with labels of calls that no look has seen",
+            message=f"{why}; {self.left(tier, delta):.4g} of delta {delta:g} is left. Keep the threshold there is, "
+            "wait for the labels that were planned, or begin a new ledger with labels of calls that no look has seen",
         )
 
 

@@ -1,0 +1,178 @@
+"""The risk by which calls are sorted: of a model that has not seen their task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Final
+
+from guardrail.calibration.calls import Calls
+from guardrail.calibration.fitting import fit_risk
+from guardrail.calibration.folds import fold_of
+from guardrail.calibration.libraries import needed
+from guardrail.calibration.risk_model import RiskModel
+from guardrail.calibration.rows import LEAST_ROWS, Row
+from guardrail.errors import ConfigError
+from guardrail.types import Refusal, RefusalCode
+
+FIT_ROWS: Final = 5_000
+"""More rows than these tell the few parameters of a risk model nothing new; the rest are scored by it."""
+FOLDS: Final = 5
+_SKETCH: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """The risk of each call (NaN: missing), and the model to deploy with the thresholds (None: the recorded one)."""
+
+    risk: Any
+    model: RiskModel | None = None
+    assumption: str = ""
+
+
+def cross_fitted(
+    calls: Calls, records: str, *, signals: Sequence[str] | None, seed: int, fit_rows: int = FIT_ROWS
+) -> Scored | Refusal:
+    """Each call by a model that was fitted without its task, and the refit on all fitted rows.
+
+    Beyond ``fit_rows`` the model is fitted on a part of the tasks, drawn by digest and seed and not by any label. Those
+    are scored as always, each fold by the others' model; every other call is scored by the refit itself, which has not
+    seen its task either. So no label has had a part in its own score, which is all that the test of a threshold asks.
+
+    Returns:
+        Why no model can be fitted, where it cannot.
+
+    Raises:
+        ConfigError: a signal cannot be an input, or there are no usual ones.
+    """
+    np = needed("numpy")
+    fitted = _part(calls, fit_rows, seed)
+    part = calls.take(fitted)
+    rows = _rows(part)
+    folds = _folds(rows, seed)
+    if isinstance(folds, Refusal):
+        return folds
+    same = {
+        key: column.names[0]
+        for key, column in calls.fingerprint.items()
+        if len(column.names) == 1 and key != "risk_model"
+    }
+    found = fit_risk(rows, signals=signals, folds=folds, seed=seed, fingerprint={k: v for k, v in same.items() if v})
+    model = replace(found.model, facts={**found.model.facts, "records": records, "seen": _sketch(part)})
+    risk = np.full(len(calls), math.nan)
+    risk[fitted] = [math.nan if one.risk is None else one.risk for one in found.held]
+    if not fitted.all():
+        risk[~fitted] = risks(calls.take(~fitted), model)
+    return Scored(risk=risk, model=model)
+
+
+def modelled(calls: Calls, records: str, model: RiskModel) -> Scored | Refusal:
+    """Each call by a model that was fitted before on other calls.
+
+    Returns:
+        COMBINER_SAW_CALIBRATION_DATA where it was fitted on some of these.
+    """
+    seen = set(model.facts.get("seen") or ())
+    both = seen.intersection(map(_mark, calls.ids)) if seen else set()
+    if both or model.facts.get("records") == records:
+        return Refusal(
+            code=RefusalCode.COMBINER_SAW_CALIBRATION_DATA,
+            message="the risk model was fitted on some of these calls: a threshold on them would promise too much. Leave "
+            "the combiner at cross-fit, or calibrate on calls that it has not seen",
+        )
+    stated = "" if "records" in model.facts else "the given risk model was fitted on other calls than these"
+    return Scored(risk=risks(calls, model), model=model, assumption=stated)
+
+
+def recorded(calls: Calls) -> Scored:
+    """Each call by the risk on its record."""
+    return Scored(
+        risk=calls.risk, assumption="the recorded risks are of a model that was fitted on other calls than these"
+    )
+
+
+def risks(calls: Calls, model: RiskModel) -> Any:
+    """P(wrong) of each call by the model, exactly as the guard computes it; NaN where it has none."""
+    np = needed("numpy")
+    names = model.signals
+    missing = np.full(len(calls), math.nan)
+    columns = [calls.signals.get(name, missing).tolist() for name in names]
+    of = model.of
+    found = (
+        of({name: value for name, value in zip(names, row, strict=True) if value == value})
+        for row in zip(*columns, strict=True)
+    )  # noqa: PLR0124
+    return np.fromiter((math.nan if risk is None else risk for risk in found), dtype=float, count=len(calls))
+
+
+def _part(calls: Calls, most: int, seed: int) -> Any:
+    """Which rows are fitted: all, or those of tasks whose digest is low."""
+    np = needed("numpy")
+    if len(calls) <= most:
+        return np.ones(len(calls), dtype=bool)
+    return shares(calls.kin_names(), f"fit {seed}") < most / len(calls)
+
+
+def shares(names: Sequence[str], salt: str) -> Any:
+    """A number in [0, 1) for each name, uniform over names, the same for the same name and salt."""
+    np = needed("numpy")
+    start = sha256(salt.encode())
+
+    def one(name: str) -> int:
+        found = start.copy()
+        found.update(name.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(found.digest()[:8], "big") >> 11
+
+    return np.fromiter(map(one, names), dtype=np.uint64, count=len(names)) / 2.0**53
+
+
+def _rows(calls: Calls) -> list[Row]:
+    columns = {name: values.tolist() for name, values in calls.signals.items()}
+    return [
+        Row(
+            id=identity,
+            right=not wrong,
+            group=calls.task.names[task],
+            signals={name: None if math.isnan(values[row]) else values[row] for name, values in columns.items()},
+        )
+        for row, (identity, wrong, task) in enumerate(
+            zip(calls.ids.tolist(), calls.wrong.tolist(), calls.task.codes.tolist(), strict=True)
+        )
+    ]
+
+
+def _folds(rows: Sequence[Row], seed: int) -> int | Refusal:
+    """Into how many folds the rows go: 5, or fewer where there are too few tasks or wrong calls."""
+    wrong = sum(not row.right for row in rows)
+    said = ""
+    if len(rows) < LEAST_ROWS:
+        said = f"{len(rows)} labelled calls are too few to fit a risk: label at least {LEAST_ROWS}"
+    for folds in range(min(FOLDS, wrong, len(rows) - wrong), 1, -1):
+        if said:
+            break
+        try:
+            fold_of(rows, folds, seed)
+        except ConfigError as error:
+            if folds == 2:
+                said = str(error)
+            continue
+        return folds
+    return Refusal(
+        code=RefusalCode.TOO_FEW_LABELS,
+        message=f"{said or f'{wrong} of {len(rows)} labelled calls are wrong, and a risk takes at least 2 of each kind'}; "
+        "or give a risk model that was fitted on other calls",
+    )
+
+
+def _sketch(calls: Calls) -> list[str]:
+    """The least of the marks of these calls: other calls that share some of them are found out.
+
+    Of a model's calls, a share s among those of a calibration is overlooked with a probability of (1 - s)^64.
+    """
+    return sorted(map(_mark, calls.ids))[:_SKETCH]
+
+
+def _mark(identity: str) -> str:
+    return sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:16]
