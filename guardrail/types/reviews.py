@@ -24,6 +24,50 @@ class ReviewState(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class PrincipalKind(StrEnum):
+    """What somebody who acts on reviews is."""
+
+    HUMAN = "human"
+    AGENT = "agent"
+    """A program that plans calls, or whatever holds its credentials. It never decides."""
+    SYSTEM = "system"
+    """A part of this package: the worker, a deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who acts: a name, what it is, the roles it has, and the one tenant that it sees (empty: the default one).
+
+    ``scopes`` bound what its credentials are for, such as ``reviews:read`` and ``reviews:decide``; None: no bound.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    name: str
+    kind: PrincipalKind = PrincipalKind.HUMAN
+    roles: tuple[str, ...] = ()
+    tenant: str = ""
+    scopes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A lease: who is looking at a review, until when (ISO 8601, UTC). Afterwards others may claim it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    by: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment:
+    """What somebody wrote beside a review; it decides nothing, and the agent does not read it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    at: str
+    by: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """A reviewer's answer. ``arguments`` only with edit; ``message`` goes to the agent on reject and respond."""
@@ -51,6 +95,11 @@ class ReviewEvent:
 class Review:
     """One call before a human. ``digest`` binds the decision to exactly this call (tool, arguments,
     thread, call id, versions of policy and tool schema). ``revision`` grows by one with every change.
+
+    ``tenant`` keeps organisations apart, ``requester`` is the agent, or whoever it acts for, that asked. Whoever
+    decides needs one of ``roles`` (empty: none is needed) and is not the requester; ``quorum`` different people have to
+    approve, whose ``votes`` are kept until they are enough. ``due`` is when it expires, which is a reject, and
+    ``escalate_at`` when others are told before (ISO 8601, UTC; empty: never). The highest ``priority`` comes first.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -69,3 +118,77 @@ class Review:
     decision: Decision | None = None
     history: tuple[ReviewEvent, ...] = ()
     revision: int = 0
+    tenant: str = ""
+    requester: str = ""
+    rule: str = ""
+    due: str = ""
+    escalate_at: str = ""
+    escalated: bool = False
+    roles: tuple[str, ...] = ()
+    quorum: int = 1
+    votes: tuple[Decision, ...] = ()
+    claim: Claim | None = None
+    comments: tuple[Comment, ...] = ()
+    priority: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewFilter:
+    """Which reviews are wanted: everything that is given has to hold. ``tenant`` always does."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    tenant: str = ""
+    states: frozenset[ReviewState] | None = None
+    tiers: frozenset[Tier] | None = None
+    tool: str | None = None
+    thread_id: str | None = None
+    record_id: str | None = None
+    requester: str | None = None
+    claimed_by: str | None = None
+    due_before: str | None = None
+    """Reviews that have a deadline, before that moment (ISO 8601)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPage:
+    """Reviews, the highest priority first and the oldest of one priority first. ``after`` goes on behind them; empty:
+    there are no more.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    reviews: tuple[Review, ...]
+    after: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit log: what happened to what, by whom. Entries of a tenant and shard form a chain:
+    ``number`` counts from 1, ``previous`` is the hash of the entry before (empty for the first), ``hash`` covers
+    everything else, ``body`` by its digest.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    tenant: str
+    shard: int
+    number: int
+    at: str
+    by: str
+    what: str
+    """Such as ``review.decided``, ``label.added``, ``policy.adopted``, ``seal``."""
+    subject: str
+    """Id of the review, record or alarm."""
+    body: str
+    """Digest of the value as it stood after it."""
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditHead:
+    """Where a chain ends: its last number and hash. Exported, it shows later that nothing was cut off."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = type_config
+    tenant: str
+    shard: int
+    number: int
+    hash: str
