@@ -1,7 +1,7 @@
 """The exact rule behind a promise: how far down a list of calls, safest first, the labels let calls run.
 
-Walk from the safest calls to the riskiest. A cut passes where P(Bin(k, alpha) <= e) <= delta, with e wrong ones among the
-k calls below it. The walk stops at the first cut that fails, and the threshold is the last one that passed:
+Walk from the safest calls to the riskiest. A cut passes where P(Bin(k, alpha) <= e) <= delta, with e wrong ones among
+the k calls below it. The walk stops at the first cut that fails, and the threshold is the last one that passed:
 fixed-sequence testing (Angelopoulos et al. 2021, Learn then Test), each test at the full delta. Given the risk of the
 first call that is left out, the calls below are independent with one error rate, so e is binomial; the first cut whose
 rate exceeds alpha passes with a probability of at most delta, and behind it nothing is reached.
@@ -277,7 +277,10 @@ def _error_prone(errors: int, k: int, alpha: float, delta: float) -> Refusal:
     if needs is None:
         way = "if that is their rate, more labels will not help: improve the signals, or raise the target"
     else:
-        way = f"if that is their rate, about {needs} labels of such calls pass at {_percent(POWER)} power: label {needs - k} more"
+        way = (
+            f"if that is their rate, about {needs} labels of such calls pass at {_percent(POWER)} power: label "
+            f"{needs - k} more"
+        )
     return Refusal(
         code=RefusalCode.TOP_CALLS_TOO_ERROR_PRONE,
         message=f"{errors} of the {k} safest calls were wrong ({_percent(rate)}), too many to show at most "
