@@ -3,7 +3,7 @@
 from guardrail.clustering.comparison import CallComparison, Comparison, compare, compare_calls
 from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
-from guardrail.clustering.equality import Difference, Held
+from guardrail.clustering.equality import EQUALITY_VERSION, Difference, Held
 from guardrail.clustering.explain import FieldPlan, explain_schema
 from guardrail.clustering.groups import Group, Grouping, Plan, group_samples
 from guardrail.clustering.meaning import CallMeaning, StepMeaning
@@ -13,6 +13,7 @@ from guardrail.clustering.shared import Answers, Figures, SharedEntailment, shar
 
 __all__ = [
     "COMPARATORS",
+    "EQUALITY_VERSION",
     "Answers",
     "AsyncEntailment",
     "CallComparison",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from guardrail.clustering.canonical import CanonicalCall, Items, Members, Scalar, Value
 from guardrail.clustering.contrast import contrast
@@ -14,6 +15,8 @@ from guardrail.clustering.schema import Field
 from guardrail.clustering.settling import said_beside, settled
 from guardrail.clustering.texts import certainly_different
 
+EQUALITY_VERSION: Final = "1"
+"""Raised with every change after which calls compare otherwise than before: scores of two versions are not comparable."""
 _MOST_PAIRED = 12
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from guardrail.catalogue import RISK
+from guardrail.engine.calibrated import Standing
 from guardrail.engine.decide import Tally, cuts, late_look
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
-from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading, concluded, count, expect, needed_of, read
+from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading, concluded, count, expect, gated, needed_of, read
 from guardrail.policy import Condition, Op, Policy, Resolution, Stage, StoppingRule
 from guardrail.types import SAMPLED, Need, PlanningStep, Reason, Route, Signal, Tier, ToolCall
 
@@ -24,24 +25,46 @@ class Ruling:
     counted: Tally = field(default_factory=lambda: Tally(asked=0, needed=0))
     detail: str = ""
 
+    @property
+    def by_risk(self) -> bool:
+        """Whether a calibrated risk made the route what it is, where the call has such a threshold."""
+        look = self.look
+        return look is not None and look.outcome in (Outcome.EXECUTE, Outcome.DOUBT) and look.gate is not None
+
+    @property
+    def doubted(self) -> bool:
+        """Whether a doubt decided, before the last stage."""
+        look = self.look
+        return look is not None and look.outcome is Outcome.DOUBT and any(reading.truth for reading in look.doubt)
+
 
 class Call:
     """A planned call, the stage it has reached, and its ruling once there is one.
 
-    ``early`` says whether a stage may be left before all its samples are there.
+    ``early`` says whether a stage may be left before all its samples are there. ``standing`` is what a calibration says
+    of the call, if there is one; where the risk decides, ``gate`` is the condition on it.
     """
 
-    def __init__(self, index: int, call: ToolCall, resolution: Resolution, *, early: bool) -> None:
+    def __init__(
+        self, index: int, call: ToolCall, resolution: Resolution, *, early: bool, standing: Standing | None = None
+    ) -> None:
         self.index = index
         self.call = call
         self.resolution = resolution
+        self.standing = standing
+        self.gate: Condition | None = None
         self.stages = resolution.stages
+        if standing is not None and standing.gated:
+            self.gate = Condition(signal=RISK.name, op=Op.LT, value=standing.below)
+            self.stages = (*self.stages[:-1], replace(self.stages[-1], execute=()))
         self.at = 0
         self.ruling: Ruling | None = None
         self.risk: Signal | None = None
         self.critical = resolution.tier is Tier.CRITICAL
+        # who is reviewed whatever is measured is measured in full: such a call can be learned from
         self.early = early and resolution.stopping.rule is not StoppingRule.NONE and not self.critical
-        self.expects = self.early and resolution.stopping.rule is StoppingRule.BAYESIAN
+        self.early = self.early and (standing is None or standing.reason is None)
+        self.expects = self.early and resolution.stopping.rule is StoppingRule.BAYESIAN and self.gate is None
         if self.critical:
             self.at = len(self.stages) - 1
 
@@ -72,11 +95,34 @@ class Call:
 
     def paid_in(self, stage: Stage) -> tuple[str, ...]:
         """The signals that a stage pays for; no condition decides on a critical call."""
+        if self._gates(stage):
+            return tuple(dict.fromkeys((*stage.named, RISK.name)))
         return stage.signals if self.critical else stage.named
 
+    def _gates(self, stage: Stage) -> bool:
+        """Whether the calibrated risk decides at a stage: at every one that may execute."""
+        return self.gate is not None and (bool(stage.execute) or stage is self.stages[-1])
+
     def size(self, gathered: Gathered) -> int:
-        """How many samples the stage looks at: the last one at as many as any call that comes to its last."""
-        return (gathered.raised or self.stage.samples) if self.last else self.stage.samples
+        """How many samples the stage looks at: the last one at as many as any call that comes to its last.
+
+        Where the risk is a calibrated score it is of the tier's own N: it may not depend on what else the step plans.
+        """
+        if not self.last or self.gate is not None:
+            return self.stage.samples
+        return gathered.raised or self.stage.samples
+
+    def scored(self, gathered: Gathered) -> int:
+        """Over how many samples the call's score is: those of the stage that decided, at most the tier's own N.
+
+        So a risk that is learned from the signals on record is the risk that decides. A critical call, and one that no
+        stage has decided on, has no score but the evidence of all samples.
+        """
+        if not gathered.requested:
+            return 0
+        if self.critical or self.ruling is None or not self.ruling.stage:
+            return gathered.asked
+        return self.stages[self.ruling.stage - 1].samples
 
     def sampled(self, gathered: Gathered) -> bool:
         """Whether the stage takes samples."""
@@ -104,7 +150,13 @@ class Call:
         stage = self.stage
         execute = [self._read(condition, gathered) for condition in stage.execute]
         doubt = [self._read(condition, gathered) for condition in stage.doubt]
-        return concluded(stage, execute, doubt, last=self.last)
+        if self.gate is not None and self.last:
+            look = Look(outcome=Outcome.EXECUTE)
+        else:
+            look = concluded(stage, execute, doubt, last=self.last)
+        if self.gate is None or look.outcome is not Outcome.EXECUTE:
+            return look
+        return gated(look, self._read(self.gate, gathered), complete=self.complete(gathered))
 
     def counted(self, gathered: Gathered) -> Tally:
         """How the samples of the stage speak about the call."""
@@ -137,7 +189,10 @@ class Call:
         """What the conditions of the stage need compared, and for how many samples."""
         if self.critical or not self.sampled(gathered):
             return []
-        needs = gathered.tools.needs([one.signal for one in self.stage.conditions])
+        names = [one.signal for one in self.stage.conditions]
+        if self._gates(self.stage):
+            names.append(RISK.name)
+        needs = gathered.tools.needs(names)
         return [(need, self.size(gathered)) for need in COMPARED if need in needs]
 
     def _looks(self, n: int) -> Iterable[int]:
@@ -164,11 +219,21 @@ class Call:
         return expect(reading, counted, remaining=max(0, remaining), stopping=self.resolution.stopping)
 
 
-def calls_of(step: PlanningStep, policy: Policy, *, early: bool) -> list[Call]:
-    """The planned calls; those that nothing has to be measured for have their ruling."""
+def calls_of(
+    step: PlanningStep,
+    policy: Policy,
+    *,
+    early: bool,
+    standing: Callable[[Tier, str], Standing | None] = lambda _tier, _tool: None,
+) -> list[Call]:
+    """The planned calls; those that nothing has to be measured for have their ruling.
+
+    ``standing`` is what a calibration says of calls of a tier and a tool.
+    """
     found = []
     for index, call in enumerate(step.planned.calls):
-        one = Call(index, call, policy.resolve(call, step.tool(call.name)), early=early)
+        resolution = policy.resolve(call, step.tool(call.name))
+        one = Call(index, call, resolution, early=early, standing=standing(resolution.tier, call.name))
         one.ruling = _at_once(step, one)
         found.append(one)
     return found
@@ -183,6 +248,9 @@ def ruled(call: Call, look: Look, gathered: Gathered) -> Ruling:
     if look.outcome is Outcome.EXECUTE:
         reason = Reason.LIKELY if first_of_low else Reason.AGREED if call.last and by_agreement else Reason.CLEARED
         return Ruling(route=Route.EXECUTE, reason=reason, stage=stage, look=look, counted=counted)
+    if look.outcome is Outcome.UNSCORED:
+        reason, detail = _why_open(look, gathered, gathered.unjudged)
+        return Ruling(route=Route.REVIEW, reason=reason, stage=stage, look=look, counted=counted, detail=detail)
     reason = Reason.DISAGREED if call.last and by_agreement else Reason.DOUBTFUL
     again = replan_or_review(resolution, gathered.step.attempt, reason)
     return Ruling(route=again.route, reason=again.reason, stage=stage, look=look, counted=counted)
@@ -196,14 +264,28 @@ def concluded_last(call: Call, gathered: Gathered) -> Ruling:
     look = call.look(gathered)
     needs = gathered.tools.needs(call.paid_in(call.stage))
     unjudged = gathered.unjudged if needs.intersection(COMPARED) else None
-    if unjudged is None and look.outcome is not Outcome.OPEN:
+    if unjudged is None and look.outcome not in (Outcome.OPEN, Outcome.UNSCORED):
         return ruled(call, look, gathered)
     reason, detail = _why_open(look, gathered, unjudged)
-    if call.resolution.unmeasured is Route.EXECUTE:
+    # a call without a score is none of those of which something is promised, so that it does not run unmeasured
+    if call.resolution.unmeasured is Route.EXECUTE and call.gate is None:
         route, reason = Route.EXECUTE, Reason.FAIL_OPEN_BY_POLICY
     else:
         route = Route.REVIEW
     return Ruling(route=route, reason=reason, look=look, counted=counted, detail=detail)
+
+
+def enforced(call: Call, gathered: Gathered) -> Ruling | None:
+    """The ruling of a measured call after what a calibration says of it, whatever was measured."""
+    ruling, standing = call.ruling, call.standing
+    if ruling is None or standing is None:
+        return ruling
+    if standing.promise is not None and gathered.fell_back:
+        why = "its texts were compared by another judge than the one that it is calibrated for, which failed"
+        call.standing = standing = Standing(why=why, reason=Reason.UNCALIBRATED)
+    if standing.reason is None:
+        return ruling
+    return replace(ruling, route=Route.REVIEW, reason=standing.reason, detail=standing.why)
 
 
 def replan_or_review(resolution: Resolution, attempt: int, reason: Reason) -> Ruling:

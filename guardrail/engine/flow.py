@@ -10,19 +10,21 @@ wants compared is compared last.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guardrail.clustering import Answers, TextPair
-from guardrail.engine.calls import Call, calls_of, concluded_last, ruled
+from guardrail.engine.calibrated import Calibration, Standing
+from guardrail.engine.calls import Call, calls_of, concluded_last, enforced, ruled
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
-from guardrail.engine.fingerprint import depends_on
+from guardrail.engine.fingerprint import signals_of
 from guardrail.engine.stages import Outcome
 from guardrail.engine.verdicts import step_verdict
 from guardrail.errors import AskingError, BudgetSpent, MeasurementError
 from guardrail.policy import Policy
 from guardrail.signals import Registry
 from guardrail.types import (
+    Alarm,
     Need,
     PlanningStep,
     Question,
@@ -32,6 +34,7 @@ from guardrail.types import (
     Sample,
     SampleBatch,
     StepVerdict,
+    Tier,
 )
 
 
@@ -62,7 +65,7 @@ class Assessment:
 
     verdict: StepVerdict
     samples: tuple[Sample, ...]
-    depends: dict[str, str]
+    fingerprint: dict[str, str]
 
 
 Request = Draw | Judge | Inquire
@@ -80,15 +83,27 @@ def assess(
     entailment: str = "exact",
     tools: Tools | None = None,
     judging_is_free: bool = False,
+    calibration: Calibration | None = None,
+    fingerprint: Mapping[str, str] | None = None,
+    alarms: Sequence[Alarm] = (),
 ) -> Flow:
     """Decide on every call of a planning step.
 
     ``draw_audit`` is a uniform random number in [0, 1), drawn before anything is sampled: the step is
     audited, and then takes all its samples, where it lies below the policy's audit probability. Where
     ``judging_is_free`` texts are compared at every look, and otherwise at most twice for one number of samples.
+    ``calibration`` has the thresholds, which hold for calls of a ``fingerprint`` like theirs, but for the ``alarms``
+    that stand.
     """
     tools = tools or Tools(registry=Registry())
-    calls = calls_of(step, policy, early=curtail)
+    known = dict(fingerprint or {})
+
+    def standing(tier: Tier, tool: str) -> Standing | None:
+        if calibration is None:
+            return None
+        return calibration.standing(tier, tool, attempt=step.attempt, fingerprint=known, alarms=alarms)
+
+    calls = calls_of(step, policy, early=curtail, standing=standing)
     audit = max((call.resolution.audit for call in calls), default=0.0)
     audited = draw_audit < audit
     gathered = Gathered(step, tools, comparators=comparators_of(calls), stated_defaults=policy.stated_defaults)
@@ -100,8 +115,12 @@ def assess(
     for call in measured:
         if call.ruling is None:
             call.ruling = concluded_last(call, gathered)
+        call.ruling = enforced(call, gathered)
     verdict = step_verdict(calls, gathered, audited=audited, audit=audit, entailment=entailment)
-    return Assessment(verdict=verdict, samples=gathered.samples, depends=depends_on(calls, tools, curtail=curtail))
+    depends = {"signals": signals_of(calls, tools), **known}
+    if gathered.fell_back:
+        depends["entailment"] = verdict.entailment
+    return Assessment(verdict=verdict, samples=gathered.samples, fingerprint=depends)
 
 
 class _Measuring:
@@ -147,7 +166,7 @@ class _Measuring:
             yield from self._compare()
             for call in [call for call in self._open() if not call.last]:
                 look = call.look(self._gathered)
-                if look.outcome in (Outcome.EXECUTE, Outcome.DOUBT):
+                if look.outcome in (Outcome.EXECUTE, Outcome.DOUBT, Outcome.UNSCORED):
                     call.ruling = ruled(call, look, self._gathered)
                     moved = True
                 elif look.outcome is Outcome.NEXT or call.complete(self._gathered):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, SharedEntailment, shared
 from guardrail.codec import digest
+from guardrail.engine.calibrated import Calibration
 from guardrail.engine.evidence import Risk
+from guardrail.engine.fingerprint import Fingerprints
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
 from guardrail.engine.paying import Purse
-from guardrail.engine.setup import tools_for
+from guardrail.engine.setup import calibration_for, tools_for
 from guardrail.errors import (
     AskingError,
     BudgetSpent,
@@ -27,10 +29,9 @@ from guardrail.errors import (
 )
 from guardrail.policy import Policy
 from guardrail.review import Queue, call_digest, review_id
-from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler
+from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler, Shaped
 from guardrail.signals import Measure
 from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, Sample, StepVerdict, Verdict
-from guardrail.version import __version__
 
 if TYPE_CHECKING:
     from guardrail.store import Store
@@ -65,7 +66,8 @@ class _Base(Generic[S, E, Q]):
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
 
     Raises:
-        ConfigError: a tier rests on something that cannot be measured, or on the model's own word alone.
+        ConfigError: a tier rests on something that cannot be measured, or on the model's own word alone, or the
+            policy's calibration cannot be used.
     """
 
     _way_of_asking = ""
@@ -96,6 +98,8 @@ class _Base(Generic[S, E, Q]):
         self._asker: Any = sampler if asker is None else asker
         asks = callable(getattr(self._asker, self._way_of_asking, None))
         self._tools = tools_for(policy, signals=signals, risk_model=risk_model, asks=asks)
+        self._calibration: Calibration | None = calibration_for(policy, self._tools)
+        self._fingerprints = Fingerprints(policy, self._tools, curtail=curtail, entailment=_judge(self._entailment))
         self._draw = draw or random.SystemRandom().random
         self._now = now or (lambda: datetime.now(UTC))
         self._decisions = decisions
@@ -117,7 +121,19 @@ class _Base(Generic[S, E, Q]):
             entailment=self._entailment.name,
             tools=self._tools,
             judging_is_free=self._judging_is_free,
+            calibration=self._calibration,
+            fingerprint=self._fingerprints.of(step, self._settings(step)),
+            alarms=() if self._calibration is None else self.store.alarms(),
         )
+
+    def _settings(self, step: PlanningStep) -> Mapping[str, str]:
+        """How samples of the step are drawn, as far as the sampler says."""
+        if not isinstance(self._sampler, Shaped):
+            return {}
+        try:
+            return self._sampler.settings(step)
+        except Exception as error:  # noqa: BLE001 - a sampler of somebody else may raise anything
+            return {"temperature": f"not known ({type(error).__name__})"}
 
     def _purse(self, step: PlanningStep) -> Purse:
         return Purse(self.store, self.policy, step, self._now)
@@ -145,7 +161,7 @@ class _Base(Generic[S, E, Q]):
             verdict=verdict,
             tools=tuple(tool for tool in step.tools if any(tool.name == call.name for call in step.planned.calls)),
             conversation=step.conversation,
-            fingerprint=self._fingerprint(step, assessment),
+            fingerprint=assessment.fingerprint,
         )
         if not self.store.add_record(record):
             verdict = self.store.record(record.id).verdict
@@ -184,16 +200,6 @@ class _Base(Generic[S, E, Q]):
                         decisions=one.decisions,
                     )
                 )
-
-    def _fingerprint(self, step: PlanningStep, assessment: Assessment) -> dict[str, str]:
-        return {
-            "model": step.model,
-            "entailment": self._entailment.name,
-            "policy": self.policy.version,
-            "tools": digest([tool.parameters for tool in step.tools], [tool.name for tool in step.tools]),
-            "guardrail": __version__,
-            **assessment.depends,
-        }
 
 
 class Guard(_Base[Sampler, Entailment, Asker]):
@@ -258,7 +264,8 @@ class AsyncGuard(_Base[AsyncSampler, AsyncEntailment, AsyncAsker]):
             await asyncio.to_thread(self.open_reviews, step, known, at=self._now().isoformat())
             return known
         started = time.perf_counter()
-        flow, purse = self._flow(step), self._purse(step)
+        # alarms are read from the store
+        flow, purse = await asyncio.to_thread(self._flow, step), self._purse(step)
         try:
             request = next(flow)
             while True:
@@ -307,6 +314,13 @@ def _kept(sample: Sample) -> Sample:
         number for token in sample.tokens or () for number in (token.logprob, *(logprob for _, logprob in token.top))
     )
     return sample if all(map(math.isfinite, numbers)) else replace(sample, tokens=None)
+
+
+def _judge(entailment: object) -> str:
+    """The judge's name and, where it tells one, its version."""
+    version = getattr(_backend(entailment), "version", "")
+    name = str(getattr(entailment, "name", ""))
+    return f"{name}@{version}" if isinstance(version, str) and version else name
 
 
 def _backend(entailment: object) -> object:

@@ -5,12 +5,13 @@ Both use what the flow itself uses, so that a number in a table is the number th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guardrail.catalogue import RISK
 from guardrail.clustering import Entailment, ExactEntailment, TextPair
+from guardrail.engine.calibrated import Calibration
 from guardrail.engine.calls import calls_of
 from guardrail.engine.evidence import COMPARED, Gathered, Risk, Tools
 from guardrail.engine.flow import Draw, Inquire, assess, comparators_of
@@ -25,10 +26,14 @@ _NEVER = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """What a policy makes of a recorded step: its verdict (``drawn`` samples of ``asked``), in how many ``rounds``."""
+    """What a policy makes of a recorded step: its verdict (``drawn`` samples of ``asked``), in how many ``rounds``.
+
+    ``fingerprint`` is what the scores depend on, as a record of the step would have it.
+    """
 
     verdict: StepVerdict
     rounds: int
+    fingerprint: dict[str, str] = field(default_factory=dict)
 
 
 class Recorded:
@@ -87,11 +92,15 @@ def replay(
     registry: Registry | None = None,
     risk_model: Risk | None = None,
     curtail: bool = True,
+    calibration: Calibration | None = None,
+    fingerprint: Mapping[str, str] | None = None,
+    attempt: int = 0,
 ) -> Replayed:
     """What the policy makes of a case whose samples come in their order; ``n`` replaces every tier's N.
 
     Samples beyond those recorded cannot be drawn, and questions cannot be asked: signals that ask are those recorded.
-    A judge that fails sends the step to its fail-closed route, as it does when the guard runs.
+    A judge that fails sends the step to its fail-closed route, as it does when the guard runs. ``calibration`` has
+    thresholds for steps of a ``fingerprint`` like theirs, at the ``attempt`` (0: the first).
 
     Raises:
         PolicyError: the policy cannot have that N.
@@ -102,13 +111,15 @@ def replay(
     tools = _tools(case, _named(policy), registry, risk_model)
     judge = entailment or ExactEntailment()
     flow = assess(
-        _step(case),
+        replace(_step(case), attempt=attempt),
         policy,
         draw_audit=_NEVER,
         curtail=curtail,
         entailment=judge.name,
         tools=tools,
         judging_is_free=isinstance(judge, ExactEntailment),
+        calibration=calibration,
+        fingerprint=fingerprint,
     )
     left, rounds = list(case.samples), 0
     try:
@@ -126,7 +137,7 @@ def replay(
                 answer = _answered(request.pairs, judge)
             request = flow.send(answer)
     except StopIteration as done:
-        return Replayed(verdict=done.value.verdict, rounds=rounds)
+        return Replayed(verdict=done.value.verdict, rounds=rounds, fingerprint=done.value.fingerprint)
 
 
 def _step(case: Case) -> PlanningStep:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from guardrail.catalogue import RISK
 from guardrail.engine.evidence import Risk, Tools
 from guardrail.errors import ConfigError
-from guardrail.policy import Policy
+from guardrail.policy import Policy, StoppingRule
 from guardrail.signals import Measure, Registry
+from guardrail.types import CalibratedPolicy
+
+if TYPE_CHECKING:
+    from guardrail.engine.calibrated import Calibration
+
+_SHORT: Final = 12
 
 
 def tools_for(policy: Policy, *, signals: Iterable[Measure], risk_model: Risk | None, asks: bool) -> Tools:
@@ -34,6 +41,59 @@ def tools_for(policy: Policy, *, signals: Iterable[Measure], risk_model: Risk | 
         for name in sorted(names - {RISK.name}):
             registry.get(name)
     return Tools(registry=registry, risk=risk, asks=asks)
+
+
+def calibration_for(policy: Policy, tools: Tools) -> Calibration | None:
+    """The calibration that the policy names, adopted and about the risk model that runs; None where it names none.
+
+    Raises:
+        ConfigError: it cannot be read, nobody has adopted it, it is about another risk model, or a tier of it has
+            another rule of its own.
+    """
+    if policy.calibration is None:
+        return None
+    from guardrail.calibration import load_calibration
+    from guardrail.engine.calibrated import Calibration
+
+    found, name = load_calibration(policy.calibration), policy.calibration
+    if not found.adopted_by:
+        raise ConfigError(
+            f"{name} is a proposal that nobody has adopted: look at it with `guardrail policy diff`, then "
+            "`guardrail policy adopt`"
+        )
+    check_calibration(policy, found, tools, name)
+    return Calibration(found, policy.uncalibrated)
+
+
+def check_calibration(policy: Policy, calibration: CalibratedPolicy, tools: Tools, name: str) -> None:
+    """Whether a calibration, ``name`` in messages, is one for this policy and this risk model.
+
+    Raises:
+        ConfigError: no.
+    """
+    runs = "" if tools.risk is None else tools.risk.digest
+    if calibration.risk_model != runs:
+        raise ConfigError(
+            f"{name} was calibrated on the risk model {_short(calibration.risk_model)}, and the one that runs "
+            f"({policy.risk_model or 'given to the guard'}) is {_short(runs)}: put back the risk model that was "
+            "adopted with it, or calibrate with the new one"
+        )
+    for one in calibration.tiers:
+        settings = policy.settings[one.tier]
+        if settings.max_risk is not None:
+            raise ConfigError(
+                f"tiers.{one.tier}.max_risk is {settings.max_risk:g} in the policy, and {name} has a calibrated "
+                "threshold for that tier: remove max_risk from the policy, and the calibration decides"
+            )
+        if settings.stopping.rule is StoppingRule.BAYESIAN:
+            raise ConfigError(
+                f"tiers.{one.tier}.stopping: bayesian stopping foretells the agreement of all samples, and in {name} "
+                "a risk decides: write 'lossless' in the policy"
+            )
+
+
+def _short(digest: str) -> str:
+    return digest[:_SHORT] or "none"
 
 
 def _loaded(policy: Policy) -> Risk | None:

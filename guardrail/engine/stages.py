@@ -1,5 +1,9 @@
 """What a stage makes of the evidence: pure rules in three values, monotone in the samples.
 
+With a calibrated threshold a stage that would execute executes only at a risk below it, and is the last for that call
+either way: its risk is the call's score. Were a later stage asked where the risk is too high, the score would depend on
+the threshold, and no threshold could be calibrated on it.
+
 A condition is true, false, or open. Its signal's bounds are the values that the samples not drawn, or not valid,
 leave possible: where it holds at both ends it is true, and where at neither it is false. Further samples only
 narrow the bounds, so that what is true or false stays so; stopping there never changes a route. Agreement
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +35,8 @@ class Outcome(StrEnum):
     DOUBT = "doubt"
     NEXT = "next"
     """Neither, whatever samples are still to come: the next stage decides."""
+    UNSCORED = "unscored"
+    """It would execute, but the calibrated risk that decides is not known, and will not be."""
     OPEN = "open"
     """Not known yet; or, once all its evidence is there, not to be known."""
 
@@ -52,10 +58,14 @@ class Look:
     outcome: Outcome
     execute: tuple[Reading, ...] = ()
     doubt: tuple[Reading, ...] = ()
+    gate: Reading | None = None
+    """The calibrated risk, where all other conditions hold and it decides."""
 
     @property
     def deciding(self) -> tuple[Reading, ...]:
         """The conditions that made the outcome what it is."""
+        if self.gate is not None:
+            return (self.gate,)
         if self.outcome is Outcome.EXECUTE:
             return self.execute
         if self.outcome is Outcome.DOUBT:
@@ -82,6 +92,18 @@ def concluded(stage: Stage, execute: Sequence[Reading], doubt: Sequence[Reading]
     else:
         outcome = Outcome.OPEN
     return Look(outcome=outcome, execute=tuple(execute), doubt=tuple(doubt))
+
+
+def gated(look: Look, gate: Reading, *, complete: bool) -> Look:
+    """What a stage that would execute says at a calibrated risk. ``complete``: no sample of the stage is to come.
+
+    Samples that are not valid could have been anything, so that then the risk is the greatest that they allow.
+    """
+    if gate.truth is None:
+        outcome = Outcome.UNSCORED if complete else Outcome.OPEN
+    else:
+        outcome = Outcome.EXECUTE if gate.truth else Outcome.DOUBT
+    return replace(look, outcome=outcome, gate=gate)
 
 
 def read(condition: Condition, signal: Signal, *, firm: bool) -> Reading:

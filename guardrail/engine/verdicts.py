@@ -8,7 +8,7 @@ from dataclasses import replace
 from guardrail.catalogue import RISK
 from guardrail.engine.calls import Call, Ruling
 from guardrail.engine.evidence import Gathered
-from guardrail.engine.words import explain
+from guardrail.engine.words import explain, uncalibrated
 from guardrail.types import Reason, Route, Signal, StepVerdict, Verdict
 
 
@@ -41,6 +41,9 @@ def step_verdict(
 def _verdict(call: Call, ruling: Ruling, gathered: Gathered) -> Verdict:
     resolution = call.resolution
     counted = ruling.counted
+    promise = call.standing.promise if call.standing is not None and ruling.by_risk else None
+    n = gathered.asked if gathered.requested else 0
+    scored = call.scored(gathered)
     return Verdict(
         call=call.call,
         tier=resolution.tier,
@@ -55,15 +58,19 @@ def _verdict(call: Call, ruling: Ruling, gathered: Gathered) -> Verdict:
         disagreeing=counted.disagreeing,
         stage=ruling.stage,
         threshold=_threshold(call, ruling),
+        calibrated=promise is not None,
+        promise=promise,
+        uncalibrated="" if promise is not None else uncalibrated(ruling, call),
         clusters=gathered.meaning(len(gathered.samples)).calls[call.index].clusters if gathered.samples else (),
-        signals=_signals(call, gathered),
+        signals=_signals(call, gathered, n),
+        scored=() if scored == n else _signals(call, gathered, scored),
+        doubted=ruling.doubted,
     )
 
 
-def _signals(call: Call, gathered: Gathered) -> tuple[Signal, ...]:
-    """Every signal that the tier names and the stages have paid for, over all N; ``risk`` as it decided."""
+def _signals(call: Call, gathered: Gathered, n: int) -> tuple[Signal, ...]:
+    """Every signal that the tier names and the stages have paid for, over n samples; ``risk`` as it decided."""
     names = tuple(dict.fromkeys((*call.resolution.signals, *call.reached)))
-    n = gathered.asked if gathered.requested else 0
     measured = gathered.measure(names, call.index, n)
     if call.risk is None:
         return measured
@@ -72,6 +79,10 @@ def _signals(call: Call, gathered: Gathered) -> tuple[Signal, ...]:
 
 def _threshold(call: Call, ruling: Ruling) -> float | None:
     """The number that was decisive: of the stage, where it has only one, and else of the last stage."""
+    if ruling.reason in (Reason.UNCALIBRATED, Reason.ALARM):
+        return None
+    if call.gate is not None and ruling.by_risk:
+        return call.gate.value
     if ruling.reason in (Reason.LIKELY, Reason.CLEARED, Reason.DOUBTFUL) and ruling.look is not None:
         deciding = ruling.look.deciding
         return deciding[0].condition.value if len(deciding) == 1 else None
@@ -95,6 +106,9 @@ def _with_siblings(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
             verdict,
             route=Route.RETRY,
             reason=Reason.SIBLING_RETRIED,
+            calibrated=False,
+            promise=None,
+            uncalibrated="another call of the same step is planned again",
             why="Not run because another call of the same step is planned again. " + verdict.why,
         )
         for verdict in verdicts

@@ -10,7 +10,7 @@ from guardrail.engine.decide import Tally
 from guardrail.engine.evidence import Gathered
 from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading
 from guardrail.policy import Op
-from guardrail.types import Reason, Route
+from guardrail.types import Promise, Reason, Route, Signal
 
 _LONGEST_DETAIL: Final = 500
 _THEN: Final = {
@@ -20,11 +20,11 @@ _THEN: Final = {
 }
 _OPS: Final = {Op.GE: "at least", Op.GT: "above", Op.LE: "at most", Op.LT: "below"}
 _BECAUSE: Final = {
-    Reason.AGREED: "{measured}{also} (not calibrated){stopped}",
-    Reason.LIKELY: "every token of its name and values was likely enough for a low-stakes call (not calibrated)",
-    Reason.CLEARED: "cleared at stage {stage} of {stages}: {conditions} (not calibrated){stopped}",
+    Reason.AGREED: "{measured}{also} ({calibrated}){stopped}",
+    Reason.LIKELY: "every token of its name and values was likely enough for a low-stakes call ({calibrated})",
+    Reason.CLEARED: "cleared at stage {stage} of {stages}: {conditions} ({calibrated}){stopped}",
     Reason.DISAGREED: "{measured}; {disagreeing} plan something else{stopped}",
-    Reason.DOUBTFUL: "in doubt at stage {stage} of {stages}: {conditions} (not calibrated){stopped}",
+    Reason.DOUBTFUL: "in doubt at stage {stage} of {stages}: {conditions} ({calibrated}){stopped}",
     Reason.RETRIES_SPENT: "still in doubt after planning again {attempt} of {retries} times; {doubt}",
     Reason.CRITICAL: "critical calls always wait for a human; {evidence}",
     Reason.SAMPLING_FAILED: "the planning step could not be sampled again ({detail})",
@@ -36,7 +36,16 @@ _BECAUSE: Final = {
     Reason.UNKNOWN_TOOL: "it names a tool that the model was not offered",
     Reason.UNPARSABLE_CALL: "the plan itself is not usable: {status}",
     Reason.FAIL_OPEN_BY_POLICY: "it could not be measured{because}, and the policy lets this tier run unmeasured",
+    Reason.UNCALIBRATED: "{detail}; {evidence}",
+    Reason.ALARM: "{detail}; {evidence}",
 }
+_BY_RISK: Final = {
+    Reason.LIKELY: "{conditions}",
+    Reason.CLEARED: "{conditions}",
+    Reason.DOUBTFUL: "{conditions}",
+}
+_SURE: Final = 1.0
+"""The greatest risk there is; a threshold above it lets every call run."""
 
 
 def explain(ruling: Ruling, call: Call, gathered: Gathered) -> str:
@@ -45,10 +54,18 @@ def explain(ruling: Ruling, call: Call, gathered: Gathered) -> str:
     evidence = _evidence(counted)
     measured = f"{evidence}, {counted.needed} are needed" if counted.asked and counted.needed else evidence
     conditions = "" if look is None else "; ".join(_condition(reading, counted) for reading in look.deciding)
+    standing, promise = call.standing, None
+    if standing is not None and ruling.by_risk:
+        promise = standing.promise
+    if promise is not None and look is not None:
+        conditions = _promised(look, promise)
     by_agreement = look is None or any(reading.condition.signal == AGREEMENT for reading in look.deciding)
     also = [] if look is None else [one for one in look.deciding if one.condition.signal != AGREEMENT]
     detail = ruling.detail[:_LONGEST_DETAIL]
-    because = _BECAUSE[ruling.reason].format(
+    template = _BECAUSE[ruling.reason]
+    if promise is not None and ruling.reason in _BY_RISK:
+        template = _BY_RISK[ruling.reason]
+    because = template.format(
         evidence=evidence,
         measured=measured,
         doubt=measured if by_agreement else conditions,
@@ -63,8 +80,37 @@ def explain(ruling: Ruling, call: Call, gathered: Gathered) -> str:
         attempt=gathered.step.attempt,
         retries=call.resolution.max_retries,
         status=gathered.step.planned.status.value,
+        calibrated="not calibrated" + (f": {standing.why}" if standing is not None and standing.why else ""),
     )
     return f"{because}: {_THEN[ruling.route]}."
+
+
+def uncalibrated(ruling: Ruling, call: Call) -> str:
+    """Why the route of a call rests on no calibrated threshold."""
+    if call.critical:
+        return "critical calls always wait for a human"
+    if call.standing is None:
+        return "the policy names no calibration"
+    if call.standing.why:
+        return call.standing.why
+    if not ruling.stage:
+        return f"it has no risk that was measured ({ruling.reason.value})"
+    return f"stage {ruling.stage} decided without the risk"
+
+
+def _promised(look: Look, promise: Promise) -> str:
+    """``risk 0.03, below 0.11: at most 10 % of the calls run like this are wrong (95 % confidence, 212 labels)``."""
+    (reading,) = look.deciding
+    value = _value(reading.signal)
+    confidence = f"{100 * (1 - promise.delta):.3g} % confidence, {promise.n} labels"
+    if look.outcome is Outcome.EXECUTE:
+        limit = f", below {promise.execute_below:.3g}" if promise.execute_below <= _SURE else ""
+        most = f"at most {100 * promise.alpha:.3g} % of the calls run like this are wrong"
+        return f"risk {value}{limit}: {most} ({confidence})"
+    return (
+        f"risk {value}, not below {promise.execute_below:.3g}, which keeps the wrong ones among the calls that run to "
+        f"at most {100 * promise.alpha:.3g} % ({confidence})"
+    )
 
 
 def _evidence(counted: Tally) -> str:
@@ -80,13 +126,17 @@ def _condition(reading: Reading, counted: Tally) -> str:
     title = signal.name if info is None else info.title
     if condition.signal == AGREEMENT and counted.asked:
         value = f"{counted.agreeing} of {counted.asked}"
-    elif signal.value is not None:
-        value = f"{signal.value:.3g}"
-    elif signal.bounds is not None:
-        value = f"between {signal.bounds[0]:.3g} and {signal.bounds[1]:.3g}"
     else:
-        value = "not known"
+        value = _value(signal)
     return f"{title} {value}, {_OPS[condition.op]} {condition.value:.3g}"
+
+
+def _value(signal: Signal) -> str:
+    if signal.value is not None:
+        return f"{signal.value:.3g}"
+    if signal.bounds is not None:
+        return f"between {signal.bounds[0]:.3g} and {signal.bounds[1]:.3g}"
+    return "not known"
 
 
 def _stopped(look: Look | None, gathered: Gathered) -> str:

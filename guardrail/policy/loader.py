@@ -91,6 +91,8 @@ def _build(data: object, source: Source, make: Callable[..., P]) -> P:
             judge_fallback=file.judge_fallback,
             budget=_budget(file.budget, file.prices or {}),
             risk_model=_beside(source, file.risk_model),
+            calibration=_beside(source, file.calibration),
+            uncalibrated=file.uncalibrated or "review",
         )
     except PolicyProblem as problem:
         raise source.error(problem.path, problem.text) from problem

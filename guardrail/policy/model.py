@@ -198,7 +198,11 @@ class PolicyFile(Part):
     judge_fallback: Literal["none", "exact"] = "none"
     """What judges free texts where the judge of language fails: nothing (the call is reviewed), or exact comparison."""
     risk_model: Annotated[str, Field(min_length=1)] | Unset = None
-    """File of the risk model, beside this one, for tiers with 'max_risk' or a condition on 'risk'."""
+    """File of the risk model, beside this one: for 'calibration', 'max_risk' and conditions on 'risk'."""
+    calibration: Annotated[str, Field(min_length=1)] | Unset = None
+    """File of the adopted calibration, beside this one: its thresholds decide in place of the tiers' own rules."""
+    uncalibrated: Literal["review", "defaults"] | Unset = None
+    """Where calls go that no threshold is calibrated for: to a human (if left out), or by the tier's own rule."""
     budget: BudgetPart | Unset = None
     """What measuring may cost, per step, thread and day; no limit if left out."""
     prices: dict[str, PricePart] | Unset = None

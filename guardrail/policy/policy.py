@@ -15,11 +15,11 @@ from guardrail.policy.budget_checks import check_budget
 from guardrail.policy.coverage import check_reachable, check_tools
 from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
-from guardrail.policy.resolution import Resolution, Timeout
+from guardrail.policy.resolution import Resolution, Timeout, stages_of
 from guardrail.policy.rule_checks import check_rule
 from guardrail.policy.rules import PredicateFailed, Rule
-from guardrail.policy.stages import Budget
-from guardrail.policy.tier_checks import check_tiers
+from guardrail.policy.stages import Budget, Stage
+from guardrail.policy.tier_checks import check_calibration, check_tiers
 from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
 
 
@@ -31,7 +31,9 @@ class Policy:
     a tool's author states in words ("defaults to 10") counts as given when calls are compared.
     ``judge_fallback`` "exact" lets texts count as different where their judge fails (its weights are missing,
     its server is down); with "none" such a step goes to its fail-closed route. ``budget`` limits what measuring may
-    cost. ``risk_model`` is the path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``.
+    cost. ``risk_model`` is the path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``,
+    and for the thresholds of ``calibration``, the path of an adopted calibration. ``uncalibrated`` says what becomes of
+    calls that none of these thresholds is for: they are reviewed, or the tier's own rule decides ("defaults").
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -44,6 +46,8 @@ class Policy:
     judge_fallback: Literal["none", "exact"] = "none"
     budget: Budget = field(default_factory=Budget)
     risk_model: str | None = None
+    calibration: str | None = None
+    uncalibrated: Literal["review", "defaults"] = "review"
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -53,7 +57,8 @@ class Policy:
                 raise PolicyProblem(f"tiers.{tier}", unknown("tier", tier, Tier))
         if self.judge_fallback not in ("none", "exact"):
             raise PolicyProblem("judge_fallback", unknown("judge_fallback", self.judge_fallback, ("none", "exact")))
-        check_tiers(self.settings, self.risk_model)
+        check_tiers(self.settings, self.risk_model, calibrated=self.calibration is not None)
+        check_calibration(self.calibration, self.uncalibrated, self.risk_model)
         check_budget(self.budget)
         for index, rule in enumerate(self.rules):
             check_rule(rule, f"tools[{index}]")
@@ -99,15 +104,23 @@ class Policy:
         """What each tier asks for, defaults filled in."""
         return {**TIER_DEFAULTS, **self.tiers}
 
+    def stages(self, tier: Tier) -> tuple[Stage, ...]:
+        """The stages of a tier in order, the last with all its samples."""
+        return stages_of(self.settings[tier])
+
     @cached_property
     def version(self) -> str:
         """SHA-256, in hex, of everything the policy says, however it was written.
 
-        Functions enter by qualified name: a change inside one is not seen. The risk model enters by the content that
-        its file has when the version is first asked for.
+        Functions enter by qualified name: a change inside one is not seen. Risk model and calibration enter by the
+        content that their files have when the version is first asked for.
         """
+        calibration = {}
+        if self.calibration is not None:
+            calibration = {"calibration": _content(self.calibration), "uncalibrated": self.uncalibrated}
         return codec.digest(
             {
+                **calibration,
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
                 "judge_fallback": self.judge_fallback,
@@ -117,6 +130,14 @@ class Policy:
                 "tools": [rule.content() for rule in self.rules],
             }
         )
+
+    @cached_property
+    def comparing(self) -> str:
+        """SHA-256, in hex, of all by which the policy changes what counts as the same call; empty: of nothing."""
+        rules = [content for content in (rule.content() for rule in self.rules) if content["arguments"]]
+        if not rules and self.stated_defaults:
+            return ""
+        return codec.digest(self.stated_defaults, [[one["match"], one["when"], one["arguments"]] for one in rules])
 
     def check(self, tools: Sequence[ToolSpec]) -> None:
         """Whether every rule is about a tool that exists, can apply, and names arguments that exist.

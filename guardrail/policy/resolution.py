@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from guardrail.catalogue import RISK
-from guardrail.policy.defaults import SIGNALS
+from guardrail.policy.defaults import SIGNALS, TierSettings
 from guardrail.policy.stages import Condition, Op, Stage, Stopping
 from guardrail.types import DecisionType, Route, Tier
 
@@ -63,15 +63,20 @@ class Resolution:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The tier's stages in order: log-probability alone (low), the cascade, and all N samples."""
-        first: tuple[Stage, ...] = ()
-        if self.logprob is not None:
-            first = (Stage(execute=(Condition(signal="logprob_min", op=Op.GE, value=self.logprob),)),)
-        last: list[Condition] = []
-        if self.agreement is not None:
-            last.append(Condition(signal="agreement", op=Op.GE, value=self.agreement))
-        if self.max_risk is not None:
-            last.append(Condition(signal=RISK.name, op=Op.LE, value=self.max_risk))
-        return (*first, *self.cascade, Stage(samples=self.samples, signals=self.signals, execute=tuple(last)))
+        return stages_of(self)
+
+
+def stages_of(tier: TierSettings | Resolution) -> tuple[Stage, ...]:
+    """The stages of a tier in order: log-probability alone (low), the cascade, and all N samples."""
+    first: tuple[Stage, ...] = ()
+    if tier.logprob is not None:
+        first = (Stage(execute=(Condition(signal="logprob_min", op=Op.GE, value=tier.logprob),)),)
+    last: list[Condition] = []
+    if tier.agreement is not None:
+        last.append(Condition(signal="agreement", op=Op.GE, value=tier.agreement))
+    if tier.max_risk is not None:
+        last.append(Condition(signal=RISK.name, op=Op.LE, value=tier.max_risk))
+    return (*first, *tier.cascade, Stage(samples=tier.samples, signals=tier.signals, execute=tuple(last)))
 
 
 def stricter(a: Resolution, b: Resolution) -> bool:

@@ -23,6 +23,9 @@ class Condition:
     op: Op
     value: float
 
+    def __str__(self) -> str:
+        return f"{self.signal} {self.op} {self.value:.9g}"
+
     def holds(self, value: float) -> bool:
         """Whether it holds for that value."""
         match self.op:

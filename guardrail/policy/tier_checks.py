@@ -8,7 +8,7 @@ from typing import Final
 
 from guardrail.catalogue import RISK
 from guardrail.policy.defaults import MAX_RETRIES, MAX_SAMPLES, TIER_DEFAULTS, TierSettings
-from guardrail.policy.problems import PolicyProblem
+from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.stage_checks import check_cascade, check_known, drawn_by, own_word, real, whole
 from guardrail.policy.stages import Stopping, StoppingRule
 from guardrail.types import Route, Tier
@@ -20,7 +20,33 @@ CRITICAL_IS_FIXED: Final = (
 _ROUTED: Final = (Tier.LOW, Tier.MEDIUM, Tier.HIGH)
 
 
-def check_tiers(tiers: Mapping[Tier, TierSettings], risk_model: str | None) -> None:
+def check_calibration(calibration: str | None, uncalibrated: str, risk_model: str | None) -> None:
+    """Whether a calibration has the risk that it is about, and something is said of what it does not reach.
+
+    Raises:
+        PolicyProblem: no.
+    """
+    if uncalibrated not in ("review", "defaults"):
+        raise PolicyProblem("uncalibrated", unknown("value", uncalibrated, ("review", "defaults")))
+    if calibration is None:
+        if uncalibrated != "review":
+            raise PolicyProblem(
+                "uncalibrated",
+                "is for calls that a calibration does not reach, and there is none: add 'calibration: FILE', or "
+                "remove this",
+            )
+        return
+    if not (isinstance(calibration, str) and calibration):
+        raise PolicyProblem("calibration", f"must be the path of a file, not {calibration!r}")
+    if risk_model is None:
+        raise PolicyProblem(
+            "calibration",
+            "its thresholds are about the risk of one risk model, and none is named: add 'risk_model: FILE' with the "
+            "model that was proposed together with it, or remove this",
+        )
+
+
+def check_tiers(tiers: Mapping[Tier, TierSettings], risk_model: str | None, *, calibrated: bool = False) -> None:
     """Whether each tier's settings are possible, and higher stakes never need less agreement or allow more risk.
 
     Raises:
@@ -38,7 +64,7 @@ def check_tiers(tiers: Mapping[Tier, TierSettings], risk_model: str | None) -> N
         _check_stopping(settings, f"{path}.stopping")
         _check_waves(settings, f"{path}.waves")
     _check_order(tiers)
-    _check_risk_model(tiers, risk_model)
+    _check_risk_model(tiers, risk_model, calibrated=calibrated)
 
 
 def _check_numbers(tier: Tier, settings: TierSettings, path: str) -> None:
@@ -156,11 +182,11 @@ def _check_order(tiers: Mapping[Tier, TierSettings]) -> None:
             )
 
 
-def _check_risk_model(tiers: Mapping[Tier, TierSettings], risk_model: str | None) -> None:
+def _check_risk_model(tiers: Mapping[Tier, TierSettings], risk_model: str | None, *, calibrated: bool) -> None:
     used = next((place for tier in Tier for place in _uses_of_risk(tiers[tier], f"tiers.{tier}")), None)
     if risk_model is None and used is not None:
         raise PolicyProblem(used, "needs a risk model: name its file with 'risk_model: risk.json', or remove this")
-    if risk_model is not None and used is None:
+    if risk_model is not None and used is None and not calibrated:
         raise PolicyProblem("risk_model", "no tier uses it: give one 'max_risk' or a condition on 'risk', or remove it")
     if risk_model is not None and not (isinstance(risk_model, str) and risk_model):
         raise PolicyProblem("risk_model", f"must be the path of a file, not {risk_model!r}")

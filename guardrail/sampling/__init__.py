@@ -4,8 +4,9 @@ from guardrail.sampling.asking import Letters, Query, inquire, reply_from
 from guardrail.sampling.billing import completion_of_all
 from guardrail.sampling.drawing import Answer, Ask, Failure, Limit, draw, retry_wait
 from guardrail.sampling.logprobs import read_tokens
-from guardrail.sampling.protocol import Asker, AsyncAsker, AsyncSampler, Sampler
+from guardrail.sampling.protocol import Asker, AsyncAsker, AsyncSampler, Sampler, Shaped
 from guardrail.sampling.scripted import ScriptedSampler
+from guardrail.sampling.settings import shaping
 from guardrail.sampling.validity import Provenance, inspect, provenance
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Query",
     "Sampler",
     "ScriptedSampler",
+    "Shaped",
     "completion_of_all",
     "draw",
     "inquire",
@@ -29,4 +31,5 @@ __all__ = [
     "read_tokens",
     "reply_from",
     "retry_wait",
+    "shaping",
 ]

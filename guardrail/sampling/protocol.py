@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from guardrail.types import PlanningStep, Question, ReplyBatch, SampleBatch
 
@@ -30,6 +30,16 @@ class AsyncSampler(Protocol):
     name: str
 
     async def asample(self, step: PlanningStep, n: int) -> SampleBatch: ...
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """A sampler that says how it draws: ``temperature``, ``top_p`` and whatever else shapes a sample, as texts.
+
+    Scores of samples that are drawn otherwise are not comparable. A sampler need not say it; then nobody notices.
+    """
+
+    def settings(self, step: PlanningStep) -> Mapping[str, str]: ...
 
 
 class Asker(Protocol):

@@ -73,6 +73,10 @@ class Verdict:
     validly did not, the rest was not drawn or not valid. ``stage`` of the tier's cascade decided (1 is the
     first; 0: none had to). ``why`` is a sentence for people. ``calibrated`` says that the route rests on a threshold
     that is calibrated for this call, with what ``promise``; where it does not, ``uncalibrated`` says why.
+
+    ``signals`` are over all N samples of the step. ``scored`` are the same ones as they stood when the call was
+    decided, over the samples that its stage looks at (the last: its tier's own N); empty where these are all.
+    ``doubted``: an early stage's doubt keeps the call from running, whatever its risk is.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -94,6 +98,8 @@ class Verdict:
     uncalibrated: str = ""
     clusters: tuple[Cluster, ...] = ()
     signals: tuple[Signal, ...] = ()
+    scored: tuple[Signal, ...] = ()
+    doubted: bool = False
     review_id: str = ""
 
     def signal(self, name: str) -> Signal | None:

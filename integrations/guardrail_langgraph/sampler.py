@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from guardrail.errors import ConfigError, SamplingError
-from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect
+from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect, shaping
 from guardrail.types import PlanningStep, Question, ReplyBatch, SampleBatch
 from guardrail_langgraph.asker import ChatModelAsker
 from guardrail_langgraph.calls import Call, ChatCaller
@@ -103,6 +103,12 @@ class ChatModelSampler:
     async def aask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch:
         """The same, asynchronously."""
         return await self._asker.aask(step, questions)
+
+    def settings(self, step: PlanningStep) -> dict[str, str]:
+        """What shapes the samples of a step: the model's own settings and those of the request, at this temperature."""
+        request = step.request
+        given = {**request.defaults, **request.settings} if isinstance(request, PlanningRequest) else {}
+        return shaping(given, self._temperature)
 
     def _begin(self, step: PlanningStep, n: int) -> tuple[Call, _Rounds]:
         if n < 1:

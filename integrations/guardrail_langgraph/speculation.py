@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage
 
 from guardrail.errors import SamplingError
 from guardrail.policy import Policy, TierSettings
-from guardrail.sampling import AsyncSampler, Sampler
+from guardrail.sampling import AsyncSampler, Sampler, Shaped
 from guardrail.types import PlanningStep, Sample, SampleBatch, SampleStatus, Tier, ToolCall, ToolSpec, Usage
 from guardrail_langgraph.calls import stopped
 from guardrail_langgraph.messages import tool_specs
@@ -152,6 +152,10 @@ class SpeculativeSampler:
             return _joined(drawn, self._sampler.sample(step, missing))
         except SamplingError as error:
             return _without(drawn, missing, error)
+
+    def settings(self, step: PlanningStep) -> dict[str, str]:
+        """What shapes the samples: what the sampler it draws with says."""
+        return dict(self._sampler.settings(step)) if isinstance(self._sampler, Shaped) else {}
 
     async def asample(self, step: PlanningStep, n: int) -> SampleBatch:
         """The same, asynchronously."""

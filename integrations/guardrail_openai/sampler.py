@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from openai import AsyncOpenAI, OpenAI
 
 from guardrail.errors import AskingError, ConfigError, SamplingError
-from guardrail.sampling import Answer, Ask, Failure, Letters, Limit, Query, draw, inquire, inspect
+from guardrail.sampling import Answer, Ask, Failure, Letters, Limit, Query, draw, inquire, inspect, shaping
 from guardrail.types import PlanningStep, Question, ReplyBatch, SampleBatch
 from guardrail_openai.asking import Questioner
 from guardrail_openai.requests import OpenAIRequest
@@ -125,6 +125,11 @@ class OpenAISampler:
         started = time.perf_counter()
         request, rounds = self._inquiry(step, questions)
         return _replied(await self._adrive(rounds, lambda query: self._questioner.call(request, query)), started)
+
+    def settings(self, step: PlanningStep) -> dict[str, str]:
+        """What shapes the samples of a step: the settings of its request, at this sampler's temperature."""
+        request = step.request
+        return shaping(request.arguments if isinstance(request, OpenAIRequest) else {}, self._temperature)
 
     def _drawing(self, step: PlanningStep, n: int) -> tuple[Call, _Rounds[Ask, SampleBatch]]:
         if n < 1:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from guardrail.errors import AskingError, ConfigError, MissingExtra, SamplingError
-from guardrail.sampling import inspect, reply_from
+from guardrail.sampling import inspect, reply_from, shaping
 from guardrail.types import (
     PlanningStep,
     Question,
@@ -209,6 +209,12 @@ class LocalChatModel:
     async def asample(self, step: PlanningStep, n: int) -> SampleBatch:
         """As ``sample``, in a thread of its own."""
         return await asyncio.to_thread(self.sample, step, n)
+
+    def settings(self, step: PlanningStep) -> dict[str, str]:
+        """What shapes the samples: temperature, top_p and top_k."""
+        del step  # all steps are drawn alike
+        drawing = self._drawing
+        return shaping({"top_p": drawing.top_p, "top_k": drawing.top_k}, drawing.temperature)
 
     def ask(self, step: PlanningStep, questions: Sequence[Question]) -> ReplyBatch:
         """The model's answers, one after the other. Where letters are asked for, every token that writes one of

@@ -15,7 +15,7 @@ from guardrail.errors import StoreError
 from guardrail.policy import TierSettings
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import MemoryStore
-from guardrail.types import DecisionType, PlanningStep, Record, Route, Sample, Tier, Turn
+from guardrail.types import DecisionType, PlanningStep, Record, Route, Sample, Tier, Turn, score_fingerprint
 from tests.engine.steps import GOOD, OTHER, Model, Stated, in_order, likely, pay, sample, step, tiers
 
 
@@ -80,9 +80,9 @@ def test_what_the_scores_depend_on_is_the_same_whichever_stage_decided() -> None
     free, drawn = recorded(low, likely(-0.01), []), recorded(low, likely(-3.0), [GOOD] * 3)
     assert (free.verdict.drawn, drawn.verdict.drawn) == (0, 2)
     assert free.fingerprint == drawn.fingerprint
-    assert free.fingerprint["samples"] == "3"
+    assert free.fingerprint["samples"] == "critical=8,high=8,low=3,medium=5"
     assert "agreement=1" in free.fingerprint["signals"].split(",")
-    assert free.fingerprint["stopping"] == "lossless"
+    assert score_fingerprint(free.fingerprint, Tier.LOW)["stopping"] == "lossless"
     assert set(free.fingerprint["meaning"].split(",")) <= {*LIBRARIES, ""}
 
 
@@ -91,7 +91,9 @@ def test_the_fingerprint_tells_another_rule_signal_or_model_apart(tmp_path: Path
     full = recorded(tiers("high"), step(pay(10)), [OTHER] * 8, curtail=False).fingerprint
     bayes = {"high": {"agreement": 0.8, "stopping": {"rule": "bayesian", "error": 0.1}}}
     expecting = recorded(tiers("high", tiers={**bayes, "medium": {"agreement": 0.8}}), step(pay(10)), [OTHER] * 8)
-    assert (full["stopping"], expecting.fingerprint["stopping"]) == ("none", "bayesian(0.1;1;1)")
+    rules = [score_fingerprint(one, Tier.HIGH)["stopping"] for one in (plain, full, expecting.fingerprint)]
+    assert rules == ["lossless", "none", "bayesian(0.1;1;1)"]
+    assert score_fingerprint(expecting.fingerprint, Tier.MEDIUM) == score_fingerprint(plain, Tier.MEDIUM)
 
     class Newer(Stated):
         def __init__(self) -> None:
@@ -106,7 +108,7 @@ def test_the_fingerprint_tells_another_rule_signal_or_model_apart(tmp_path: Path
     risky = Policy(tiers={Tier.HIGH: TierSettings(samples=8, agreement=None, max_risk=0.1)}, risk_model=str(file))
     risk = recorded(risky, step(pay(10)), [OTHER] * 8, risk_model=Model("agreement", "kernel_entropy")).fingerprint
     assert (plain["risk_model"], risk["risk_model"]) == ("", "model-1")
-    assert "kernel_entropy=1" in risk["signals"]
+    assert risk["signals"] == "agreement=1,kernel_entropy=1"
 
 
 def test_log_probabilities_that_are_no_numbers_are_not_kept() -> None:
