@@ -4,11 +4,15 @@ A saved ``RiskModel`` takes the standard library alone; measuring and fitting ta
 packages are loaded on first use.
 """
 
+from guardrail.calibration.asked import Cuts, Retries, Unit
 from guardrail.calibration.bootstrap import Interval, Resamples, Scores
+from guardrail.calibration.calibrate import Calibration, calibrate, calls_tested
 from guardrail.calibration.calibrated_file import calibration_digest, load_calibration, save_calibration
+from guardrail.calibration.calls import Calls, calls_of
 from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
 from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk
 from guardrail.calibration.folds import fold_of
+from guardrail.calibration.ledger import Ledger, Plan, load_ledger, save_ledger, store_ledger, stored_ledger
 from guardrail.calibration.metrics import (
     Bin,
     Point,
@@ -25,14 +29,21 @@ from guardrail.calibration.metrics import (
     risk_coverage,
     roc,
 )
+from guardrail.calibration.options import TARGETS, Combiner
 from guardrail.calibration.prior import fit_prior
+from guardrail.calibration.reading import read_calls
 from guardrail.calibration.risk_model import Input, Pattern, RiskModel
 from guardrail.calibration.rows import Row, row_of, worst
 from guardrail.calibration.scales import Doubt, Scale
 
 __all__ = [
+    "TARGETS",
     "Bin",
     "Calibrated",
+    "Calibration",
+    "Calls",
+    "Combiner",
+    "Cuts",
     "Difference",
     "Doubt",
     "Evaluation",
@@ -40,20 +51,27 @@ __all__ = [
     "Held",
     "Input",
     "Interval",
+    "Ledger",
     "Measured",
     "Pattern",
+    "Plan",
     "Point",
     "Resamples",
+    "Retries",
     "RiskModel",
     "Row",
     "Scale",
     "Scores",
     "Setting",
+    "Unit",
     "accepted",
     "aurc",
     "auroc",
     "brier",
+    "calibrate",
     "calibration_digest",
+    "calls_of",
+    "calls_tested",
     "cross_fit",
     "ece",
     "ece_debiased",
@@ -64,11 +82,16 @@ __all__ = [
     "fit_risk",
     "fold_of",
     "load_calibration",
+    "load_ledger",
     "log_loss",
+    "read_calls",
     "reliability",
     "risk_coverage",
     "roc",
     "row_of",
     "save_calibration",
+    "save_ledger",
+    "store_ledger",
+    "stored_ledger",
     "worst",
 ]

@@ -89,7 +89,7 @@ def admitted(
     fingerprint = {
         key: _seen(known, key, tier)
         for key in SCORE_KEYS
-        if key in known.fingerprint and not (rescored and key == "risk_model")
+        if len(known) and key in known.fingerprint and not (rescored and key == "risk_model")
     }
     warnings = []
     if len(known) < len(mine):
@@ -100,9 +100,7 @@ def admitted(
         if key in MAY_VARY and len(values) > 1
     ]
     if len(known) and all(values == ("",) for values in fingerprint.values()):
-        warnings.append(
-            "these calls say nothing of what their score depends on: calls of the guard will not match them"
-        )
+        warnings.append("these calls do not say what their score depends on: no call of the guard will match them")
     refusal = _mixed(fingerprint) or _non_finite(known)
     return Admitted(tier=tier, calls=known, fingerprint=fingerprint, warnings=tuple(warnings), refusal=refusal)
 
@@ -141,19 +139,18 @@ def _unknown_probability(calls: Calls, known: Calls) -> Refusal | None:
         place = calls.where(int(np.flatnonzero(audits)[0]))
         said = f"{place} is an audit without the probability of its draw ({int(audits.sum())} such)"
     elif len(calls) and not len(known):
-        said = f"none of {len(calls)} labels says how probable it was that it would be judged, the first being {calls.where(0)}"
+        said = f"none of {len(calls)} labels says how probable it was, the first of them being {calls.where(0)}"
     else:
         return None
     return Refusal(
         code=RefusalCode.UNKNOWN_LABEL_PROBABILITY,
-        message=f"{said}. Labels that were picked by hand are no evidence: state the probability (1 where every call was "
-        "judged), or draw audits, which keep it on the record",
+        message=f"{said}. Labels that were picked by hand are no evidence: state the probability (1 where every "
+        "call was judged), or draw audits, which keep it on the record",
     )
 
 
 def _escalated(calls: Calls, tier: Tier, ran_unjudged: Mapping[Tier, int] | None) -> Refusal | None:
     """Labels of reviewed calls tell nothing of what runs, unless nothing ran."""
-    np = needed("numpy")
     ran = None if ran_unjudged is None else ran_unjudged.get(tier, 0)
     executed = (calls.route == NOWHERE) | (calls.route == ROUTES.index(Route.EXECUTE))
     reviewed = calls.source == SOURCES.index(LabelSource.REVIEW)
@@ -163,9 +160,9 @@ def _escalated(calls: Calls, tier: Tier, ran_unjudged: Mapping[Tier, int] | None
     return Refusal(
         code=RefusalCode.LABELS_ONLY_FROM_ESCALATIONS,
         message=f"all {len(calls)} labels are of calls that a human decided, and {of}"
-        f"{' without a chance of being judged' if ran else ' is not known'}: nothing is known of those. Set an audit rate "
-        f"for {tier.value}, label what it draws, and calibrate then; where no call of it ran while these labels were "
-        "collected, say so (ran_unjudged={} in Python, --all-reviewed on the command line)",
+        f"{' without a chance of being judged' if ran else ' is not known'}: nothing is known of those. Set an audit "
+        f"rate for {tier.value}, label what it draws, and calibrate then; where no call of it ran while these labels "
+        "were collected, say so (ran_unjudged={} in Python, --all-reviewed on the command line)",
     )
 
 
@@ -189,8 +186,8 @@ def _non_finite(calls: Calls) -> Refusal | None:
         if len(bad):
             return Refusal(
                 code=RefusalCode.NON_FINITE_SCORE,
-                message=f"{name} of {calls.where(int(bad[0]))} is no finite number ({len(bad)} such): leave empty what was "
-                "not measured",
+                message=f"{name} of {calls.where(int(bad[0]))} is no finite number ({len(bad)} such): leave empty "
+                "what was not measured",
             )
     return None
 

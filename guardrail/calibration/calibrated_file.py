@@ -161,7 +161,8 @@ def _of_thresholds(tier: CalibratedTier) -> Iterator[tuple[str, str]]:
     wanted = [one.attempts for one in tier.thresholds]
     if len(set(wanted)) < len(wanted) or (Attempts.ALL in wanted and len(wanted) > 1):
         yield ".thresholds", "two of them are for the same calls"
-    if sum(one.delta for one in tier.thresholds) > tier.delta * (1 + _EXACT):
+    # what was never tested has spent nothing
+    if sum(one.delta for one in tier.thresholds if one.start) > tier.delta * (1 + _EXACT):
         yield ".thresholds", f"their deltas come to more than the tier's, {tier.delta}"
     for number, threshold in enumerate(tier.thresholds):
         for part, problem in _of_threshold(threshold, tier.alpha):

@@ -20,6 +20,8 @@ ROUTES: Final = tuple(Route)
 NOWHERE: Final = -1
 """The route of a call of which nobody knows it."""
 _CHUNK: Final = 10_000
+RECORD: Final = "record {}".format
+"""The origin of calls that were given one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +107,9 @@ class Calls:
         return self.take(np.argsort(self.ids, kind="stable"))
 
     def where(self, row: int) -> str:
-        """The place of a row, with its id."""
+        """The place of a row, with its id; where it came from no file, its id is its place."""
+        if self.origin is RECORD:
+            return f"the call {str(self.ids[row])!r}"
         return f"{self.origin(int(self.place[row]))} (id {str(self.ids[row])!r})"
 
     @property
@@ -154,6 +158,7 @@ def joined(parts: Sequence[Calls]) -> Calls:
         return parts[0].ordered()
     np = needed("numpy")
     starts = [0]
+    same = all(part.origin is RECORD for part in parts)
     for part in parts:
         starts.append(starts[-1] + len(part))
 
@@ -179,7 +184,7 @@ def joined(parts: Sequence[Calls]) -> Calls:
         },
         fingerprint={key: _rejoined([part.fingerprint.get(key) or empty(len(part)) for part in parts]) for key in keys},
         place=np.arange(starts[-1]),
-        origin=origin,
+        origin=RECORD if same else origin,
     ).ordered()
 
 
@@ -189,9 +194,7 @@ def empty(rows: int) -> Coded:
     return Coded(codes=np.zeros(rows, dtype=np.int32), names=("",) if rows else ())
 
 
-def calls_of(
-    records: Iterable[LabelledCall], *, answered: bool = True, origin: Callable[[int], str] = "record {}".format
-) -> Calls:
+def calls_of(records: Iterable[LabelledCall], *, answered: bool = True, origin: Callable[[int], str] = RECORD) -> Calls:
     """Labelled calls given one by one, as columns.
 
     Raises:

@@ -14,6 +14,7 @@ from guardrail.calibration.folds import fold_of
 from guardrail.calibration.libraries import needed
 from guardrail.calibration.risk_model import RiskModel
 from guardrail.calibration.rows import LEAST_ROWS, Row
+from guardrail.calibration.thinning import uniform
 from guardrail.errors import ConfigError
 from guardrail.types import Refusal, RefusalCode
 
@@ -79,8 +80,8 @@ def modelled(calls: Calls, records: str, model: RiskModel) -> Scored | Refusal:
     if both or model.facts.get("records") == records:
         return Refusal(
             code=RefusalCode.COMBINER_SAW_CALIBRATION_DATA,
-            message="the risk model was fitted on some of these calls: a threshold on them would promise too much. Leave "
-            "the combiner at cross-fit, or calibrate on calls that it has not seen",
+            message="the risk model was fitted on some of these calls: a threshold on them would promise too much. "
+            "Leave the combiner at cross-fit, or calibrate on calls that it has not seen",
         )
     stated = "" if "records" in model.facts else "the given risk model was fitted on other calls than these"
     return Scored(risk=risks(calls, model), model=model, assumption=stated)
@@ -99,33 +100,22 @@ def risks(calls: Calls, model: RiskModel) -> Any:
     names = model.signals
     missing = np.full(len(calls), math.nan)
     columns = [calls.signals.get(name, missing).tolist() for name in names]
-    of = model.of
     found = (
-        of({name: value for name, value in zip(names, row, strict=True) if value == value})
+        model.of({name: value for name, value in zip(names, row, strict=True) if not math.isnan(value)})
         for row in zip(*columns, strict=True)
-    )  # noqa: PLR0124
+    )
     return np.fromiter((math.nan if risk is None else risk for risk in found), dtype=float, count=len(calls))
 
 
 def _part(calls: Calls, most: int, seed: int) -> Any:
-    """Which rows are fitted: all, or those of tasks whose digest is low."""
+    """Which rows are fitted: all, or those of the tasks whose digests come first, until there are enough."""
     np = needed("numpy")
     if len(calls) <= most:
         return np.ones(len(calls), dtype=bool)
-    return shares(calls.kin_names(), f"fit {seed}") < most / len(calls)
-
-
-def shares(names: Sequence[str], salt: str) -> Any:
-    """A number in [0, 1) for each name, uniform over names, the same for the same name and salt."""
-    np = needed("numpy")
-    start = sha256(salt.encode())
-
-    def one(name: str) -> int:
-        found = start.copy()
-        found.update(name.encode("utf-8", "surrogatepass"))
-        return int.from_bytes(found.digest()[:8], "big") >> 11
-
-    return np.fromiter(map(one, names), dtype=np.uint64, count=len(names)) / 2.0**53
+    kin, first, counts = np.unique(calls.kin, return_index=True, return_counts=True)
+    order = np.argsort(uniform(calls.take(first).kin_names(), f"fit {seed}"), kind="stable")
+    enough = max(int(np.searchsorted(np.cumsum(counts[order]), most)) + 1, FOLDS)
+    return np.isin(calls.kin, kin[order[:enough]])
 
 
 def _rows(calls: Calls) -> list[Row]:
@@ -159,10 +149,9 @@ def _folds(rows: Sequence[Row], seed: int) -> int | Refusal:
                 said = str(error)
             continue
         return folds
+    said = said or f"{wrong} of {len(rows)} labelled calls are wrong, and a risk takes at least 2 of each kind"
     return Refusal(
-        code=RefusalCode.TOO_FEW_LABELS,
-        message=f"{said or f'{wrong} of {len(rows)} labelled calls are wrong, and a risk takes at least 2 of each kind'}; "
-        "or give a risk model that was fitted on other calls",
+        code=RefusalCode.TOO_FEW_LABELS, message=f"{said}; or give a risk model that was fitted on other calls"
     )
 
 
