@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from guardrail.calibration.calls import NOWHERE, ROUTES, SOURCES, TIERS, Calls
@@ -13,6 +13,10 @@ from guardrail.types import SCORE_KEYS, LabelSource, Refusal, RefusalCode, Route
 
 MAY_VARY: Final = frozenset({"prompt", "tools"})
 """What may differ between the calls of one calibration: the texts and tools of several tasks."""
+LOSSLESS: Final = frozenset({"none", "lossless"})
+"""Stopping rules that lead every call where all N samples would, so that their scores are comparable."""
+BY_MODEL: Final = frozenset({"risk_model", "signals"})
+"""What a new risk model settles, whatever the calls were recorded with."""
 _SHOWN: Final = 5
 
 
@@ -87,9 +91,7 @@ def admitted(
     if refusal is not None:
         return Admitted(tier=tier, calls=mine, refusal=refusal)
     fingerprint = {
-        key: _seen(known, key, tier)
-        for key in SCORE_KEYS
-        if len(known) and key in known.fingerprint and not (rescored and key == "risk_model")
+        key: _seen(known, key, tier) for key in SCORE_KEYS if len(known) and not (rescored and key in BY_MODEL)
     }
     warnings = []
     if len(known) < len(mine):
@@ -115,7 +117,23 @@ def _values(calls: Calls, key: str, tier: Tier) -> Any:
     return texts[column.codes] if len(calls) else texts[:0]
 
 
+def by_model(admitted: Admitted, digest: str, inputs: Iterable[str]) -> Admitted:
+    """The same calls once a risk model scores them: their fingerprint names it, and the versions of its inputs alone."""
+    texts = _seen(admitted.calls, "signals", admitted.tier)
+    stated = {tuple(part.split("=", 1)) for text in texts for part in text.split(",") if "=" in part}
+    versions = {name: sorted(of for known, of in stated if known == name) for name in sorted(inputs)}
+    mixed = {f"the signal {name}": tuple(found) for name, found in versions.items() if len(found) > 1}
+    signals = ",".join(f"{name}={found[0]}" for name, found in versions.items() if found)
+    return replace(
+        admitted,
+        fingerprint={**admitted.fingerprint, "risk_model": (digest,), "signals": (signals,)},
+        refusal=admitted.refusal or (_versions(mixed) if mixed else None),
+    )
+
+
 def _seen(calls: Calls, key: str, tier: Tier) -> tuple[str, ...]:
+    if key not in calls.fingerprint:
+        return ("",)
     return tuple(sorted({score_fingerprint({key: name}, tier)[key] for name in calls.fingerprint[key].names}))
 
 
@@ -167,7 +185,11 @@ def _escalated(calls: Calls, tier: Tier, ran_unjudged: Mapping[Tier, int] | None
 
 
 def _mixed(fingerprint: Mapping[str, tuple[str, ...]]) -> Refusal | None:
-    mixed = {key: values for key, values in fingerprint.items() if len(values) > 1 and key not in MAY_VARY}
+    mixed = {
+        key: values
+        for key, values in fingerprint.items()
+        if len(values) > 1 and key not in MAY_VARY and not (key == "stopping" and LOSSLESS.issuperset(values))
+    }
     if not mixed:
         return None
     said = "; ".join(f"{key} is {_list([value or '(unknown)' for value in values])}" for key, values in mixed.items())
@@ -176,6 +198,14 @@ def _mixed(fingerprint: Mapping[str, tuple[str, ...]]) -> Refusal | None:
         code=RefusalCode.MIXED_FINGERPRINTS,
         message=f"the calls were scored in different ways: {said}. Select one of them, for example --where "
         f"{key}={values[-1]} (in Python: where={{{key!r}: {values[-1]!r}}})",
+    )
+
+
+def _versions(mixed: Mapping[str, tuple[str, ...]]) -> Refusal:
+    said = "; ".join(f"{name} is of version {_list(list(values))}" for name, values in mixed.items())
+    return Refusal(
+        code=RefusalCode.MIXED_FINGERPRINTS,
+        message=f"the calls were scored in different ways: {said}. Leave out the calls of the older version",
     )
 
 

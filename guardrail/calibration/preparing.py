@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guardrail.calibration.admission import Admitted, admitted, once_each, selected
+from guardrail.calibration.admission import Admitted, admitted, by_model, once_each, selected
 from guardrail.calibration.asked import Asked, Cuts
 from guardrail.calibration.calls import Calls, calls_of, joined, restated
 from guardrail.calibration.combining import FIT_ROWS, Scored, cross_fitted, modelled, recorded
@@ -100,8 +100,8 @@ def _scored(
     for tier in usable:
         one = replace(tiers[tier], calls=replace(calls, risk=scored.risk).take(calls.tier == tier.rank))
         if scored.model is not None:
-            one = replace(one, fingerprint={**one.fingerprint, "risk_model": (scored.model.digest,)})
-        if np.isnan(one.calls.risk).all():
+            one = by_model(one, scored.model.digest, scored.model.signals)
+        if one.refusal is None and np.isnan(one.calls.risk).all():
             one = replace(one, refusal=_no_risk(len(one.calls)))
         found[tier] = one
     return scored, found
