@@ -91,6 +91,11 @@ class EProcess:
         return math.exp(min(self.log_wealth, _LARGEST))
 
     @property
+    def highest(self) -> float:
+        """The greatest e-value that was ever reached."""
+        return math.exp(min(self.peak, _LARGEST))
+
+    @property
     def limit(self) -> float:
         """The wealth that raises the alarm, 1 / delta."""
         return 1 / self.delta
