@@ -118,7 +118,7 @@ def _values(calls: Calls, key: str, tier: Tier) -> Any:
 
 
 def by_model(admitted: Admitted, digest: str, inputs: Iterable[str]) -> Admitted:
-    """The same calls once a risk model scores them: their fingerprint names it, and the versions of its inputs alone."""
+    """The same calls once a model scores them: their fingerprint names it, and the versions of its inputs alone."""
     texts = _seen(admitted.calls, "signals", admitted.tier)
     stated = {tuple(part.split("=", 1)) for text in texts for part in text.split(",") if "=" in part}
     versions = {name: sorted(of for known, of in stated if known == name) for name in sorted(inputs)}
