@@ -22,6 +22,7 @@ from typing import Any, Final
 from guardrail.calibration.calibrated_file import EVERYTHING
 from guardrail.calibration.calls import NOWHERE, ROUTES, Calls
 from guardrail.calibration.libraries import needed
+from guardrail.calibration.promise import clopper_pearson_lower, clopper_pearson_upper
 from guardrail.errors import ConfigError
 from guardrail.types import Route
 
@@ -256,7 +257,8 @@ class _Ranked:
         np = needed("numpy")
         k = int(np.searchsorted(self.risk, below, side="left"))
         errors = int(self.errors[k])
-        low, high = between(errors, k, 1 - LEVEL)
+        miss = (1 - LEVEL) / 2
+        low, high = clopper_pearson_lower(errors, k, miss), clopper_pearson_upper(errors, k, miss)
         rest = float(self.handed[-1] - self.handed[k]) + self.unscored * self.costs.review
 
         def cost(wrong: float) -> float:
@@ -288,17 +290,3 @@ def checked(risk: Sequence[float], wrong: Sequence[bool]) -> tuple[Any, Any]:
     if not (np.isnan(values) | ((values >= 0) & (values <= 1))).all():
         raise ConfigError("a risk lies outside of 0 to 1")
     return values, truth
-
-
-def between(errors: int, n: int, miss: float) -> tuple[float, float]:
-    """The Clopper-Pearson interval of a share that misses it with a probability of at most ``miss``."""
-    beta = needed("scipy.stats").beta
-    low = float(beta.ppf(miss / 2, errors, n - errors + 1)) if errors else 0.0
-    return low, upper(errors, n, miss / 2)
-
-
-def upper(errors: int, n: int, delta: float) -> float:
-    """The Clopper-Pearson bound that a share exceeds with a probability of at most delta: the least alpha for which the
-    exact test, P(Bin(n, alpha) <= errors) <= delta, accepts. 1 where nothing was drawn.
-    """
-    return 1.0 if errors >= n else float(needed("scipy.stats").beta.ppf(1 - delta, errors + 1, n - errors))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from guardrail.calibration.calibrated_file import EVERYTHING
-from guardrail.calibration.costs import checked, upper
+from guardrail.calibration.costs import checked
 from guardrail.calibration.libraries import needed
+from guardrail.calibration.promise import clopper_pearson_upper
 from guardrail.errors import ConfigError
 from guardrail.types import Tier
 
@@ -140,6 +141,6 @@ def _affordable(one: Sampled, risk: Any, wrong: Any, below: float, day: float) -
         reviews=calls * (1 - coverage),
         executed=executed,
         errors=errors,
-        alpha=upper(errors, executed, one.delta),
+        alpha=clopper_pearson_upper(errors, executed, one.delta),
         delta=one.delta,
     )

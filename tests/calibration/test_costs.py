@@ -19,7 +19,6 @@ from guardrail.calibration.costs import (
     bayes,
     cost_view,
     measured_retries,
-    upper,
 )
 from guardrail.errors import ConfigError
 from guardrail.types import LabelledCall, Route, Tier
@@ -167,17 +166,6 @@ def test_many_calls_give_a_curve_of_few_points() -> None:
     coverages = [point.coverage for point in found.curve]
     assert coverages == sorted(coverages)
     assert (coverages[0], coverages[-1]) == (0.0, 1.0)
-
-
-@given(st.integers(0, 50), st.integers(1, 200), st.floats(0.01, 0.3))
-def test_the_bound_is_the_least_alpha_that_the_exact_test_accepts(errors: int, n: int, delta: float) -> None:
-    errors = min(errors, n)
-    bound = upper(errors, n, delta)
-    if errors == n:
-        assert bound == 1.0
-        return
-    assert stats.binom.cdf(errors, n, bound * (1 + 1e-6)) <= delta * (1 + 1e-9)
-    assert stats.binom.cdf(errors, n, bound * (1 - 1e-4)) > delta
 
 
 @pytest.mark.parametrize(
