@@ -11,7 +11,7 @@ from guardrail.calibration.calls import SOURCES, Calls
 from guardrail.calibration.libraries import needed
 from guardrail.calibration.promise import fixed_sequence, labels_for_power, labels_needed, traffic_cuts
 from guardrail.calibration.tier_sample import TierSample, sample_of, stratum
-from guardrail.calibration.tool_evidence import tool_evidence
+from guardrail.calibration.tool_evidence import surely_worse, tool_evidence
 from guardrail.types import Attempts, CalibratedTier, Refusal, RefusalCode, Threshold
 
 QUANTILES: Final = 101
@@ -28,10 +28,9 @@ def fit_tier(admitted: Admitted, asked: Asked) -> CalibratedTier:
         warnings.append(f"{about['unanswered']} calls that were drawn are not judged, and count as wrong: judge them")
     warnings += [
         f"{one.executed_errors} of {one.executed} calls of {one.tool} below the threshold were wrong, at least "
-        f"{one.lower:.0%} of what it does: the tier keeps its promise, this tool by itself does not. Send it to review "
-        "in the policy, or label more of its calls"
-        for one in evidence
-        if not one.veto and one.lower > asked.alpha and len(evidence) > 1
+        f"{lower:.0%} of what it does: the tier keeps its promise, this tool by itself does not. Send it to review in "
+        "the policy, or label more of its calls"
+        for one, lower in surely_worse(evidence, alpha=asked.alpha, delta=asked.delta)
     ]
     return CalibratedTier(
         tier=admitted.tier,

@@ -39,7 +39,7 @@ def vetoes(aside: Calls, tools: tuple[str, ...], *, alpha: float, delta: float) 
     """Which of the tools go to review, each with its reason, by the labels that were set aside.
 
     Their own threshold does not exist yet: the errors are counted below the laxest cut at which no more than alpha of
-    the calls set aside are wrong.
+    the calls set aside are wrong. Delta is shared among the tools, or one of many would be sent away by chance alone.
     """
     np = needed("numpy")
     order = np.argsort(np.where(np.isnan(aside.risk), np.inf, aside.risk), kind="stable")
@@ -54,7 +54,7 @@ def vetoes(aside: Calls, tools: tuple[str, ...], *, alpha: float, delta: float) 
             found[tool] = f"too few of its calls are labelled ({n} among those set aside, and it takes {LEAST_OF_TOOL})"
             continue
         n, errors = _counts(below, tool)
-        lower = clopper_pearson_lower(errors, n, delta)
+        lower = clopper_pearson_lower(errors, n, delta / len(tools))
         if lower > alpha:
             found[tool] = (
                 f"{errors} of {n} of its calls set aside were wrong where the tier keeps to {alpha:g}: "
@@ -85,6 +85,16 @@ def tool_evidence(
             )
         )
     return tuple(found)
+
+
+def surely_worse(evidence: tuple[ToolEvidence, ...], *, alpha: float, delta: float) -> list[tuple[ToolEvidence, float]]:
+    """Tools that run, and whose own error is above the tier's target by the tested calls; each with its lower bound."""
+    found = [
+        (one, clopper_pearson_lower(one.executed_errors, one.executed, delta / len(evidence)))
+        for one in evidence
+        if not one.veto and len(evidence) > 1
+    ]
+    return [(one, lower) for one, lower in found if lower > alpha]
 
 
 def _counts(calls: Calls, tool: str) -> tuple[int, int]:
