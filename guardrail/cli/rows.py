@@ -127,7 +127,7 @@ def row_of(data: Any, where: str, line: int, tools: Tools) -> Row:
     """
     if isinstance(data, dict) and isinstance(data.get("record"), dict):
         data = data["record"]
-    if isinstance(data, dict) and {"verdict", "planned", "samples"} <= data.keys():
+    if isinstance(data, dict) and {"verdict", "planned", "samples"} <= data.keys() and "run" not in data:  # no case
         record = from_json(Record, data)
         return Row(
             where=where,

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from guardrail.catalogue import RISK
-from guardrail.clustering import EQUALITY_VERSION
+from guardrail.clustering import EQUALITY_VERSION, SharedEntailment
 from guardrail.codec import digest
 from guardrail.engine.calls import Call
 from guardrail.engine.evidence import Tools
@@ -69,6 +69,14 @@ def versions(names: Iterable[str], tools: Tools) -> str:
     """``agreement=1,p_true=2``: signals with their versions."""
     found = {name: tools.registry.get(name).info.version for name in names if name != RISK.name}
     return ",".join(f"{name}={version}" for name, version in sorted(found.items()))
+
+
+def judge_name(entailment: object) -> str:
+    """The judge's name and, where it tells one, its version."""
+    backend = entailment.backend if isinstance(entailment, SharedEntailment) else entailment
+    version = getattr(backend, "version", "")
+    name = str(getattr(entailment, "name", ""))
+    return f"{name}@{version}" if isinstance(version, str) and version else name
 
 
 @cache

@@ -14,7 +14,7 @@ from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, S
 from guardrail.codec import digest
 from guardrail.engine.calibrated import Calibration
 from guardrail.engine.evidence import Risk
-from guardrail.engine.fingerprint import Fingerprints
+from guardrail.engine.fingerprint import Fingerprints, judge_name
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
 from guardrail.engine.paying import Purse
 from guardrail.engine.setup import calibration_for, tools_for
@@ -99,7 +99,7 @@ class _Base(Generic[S, E, Q]):
         asks = callable(getattr(self._asker, self._way_of_asking, None))
         self._tools = tools_for(policy, signals=signals, risk_model=risk_model, asks=asks)
         self._calibration: Calibration | None = calibration_for(policy, self._tools)
-        self._fingerprints = Fingerprints(policy, self._tools, curtail=curtail, entailment=_judge(self._entailment))
+        self._fingerprints = Fingerprints(policy, self._tools, curtail=curtail, entailment=judge_name(self._entailment))
         self._draw = draw or random.SystemRandom().random
         self._now = now or (lambda: datetime.now(UTC))
         self._decisions = decisions
@@ -314,13 +314,6 @@ def _kept(sample: Sample) -> Sample:
         number for token in sample.tokens or () for number in (token.logprob, *(logprob for _, logprob in token.top))
     )
     return sample if all(map(math.isfinite, numbers)) else replace(sample, tokens=None)
-
-
-def _judge(entailment: object) -> str:
-    """The judge's name and, where it tells one, its version."""
-    version = getattr(_backend(entailment), "version", "")
-    name = str(getattr(entailment, "name", ""))
-    return f"{name}@{version}" if isinstance(version, str) and version else name
 
 
 def _backend(entailment: object) -> object:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, Self
+
+from openai.resources.chat.completions import AsyncCompletions
+from openai.resources.responses import AsyncResponses
 
 from guardrail.codec import digest
 from guardrail.errors import SamplingError
@@ -23,6 +27,20 @@ _NOT_REPLAYED = frozenset(
 _ANSWER_CACHES = frozenset({"cache", "caching"})
 _NOT_REPLAYED_HEADER = re.compile(r"(?i)idempotency-key|(?!.*(?:skip|no-|bypass|control)).*cache.*")
 _NEARLY_GREEDY_TOP_P = 0.01
+
+
+def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments by which the SDK sends that body: what it does not know goes into ``extra_body``."""
+    known = _parameters("chat" if "messages" in body else "responses")
+    rest = {name: value for name, value in body.items() if name not in known}
+    arguments = {name: value for name, value in body.items() if name in known}
+    return {**arguments, "extra_body": rest} if rest else arguments
+
+
+@cache
+def _parameters(api: API) -> frozenset[str]:
+    create = AsyncCompletions.create if api == "chat" else AsyncResponses.create
+    return frozenset(inspect.signature(create).parameters) - _TRANSPORT - {"self", "extra_body"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +63,22 @@ class OpenAIRequest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what the model was asked. How it was sent is not in it, nor keys and tokens of tool servers."""
+        return digest("openai/v1", self.api, identity(self._asked()))
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the model was asked, as JSON: to be kept, and sent again some day. No keys or headers are in it."""
+        kept: dict[str, Any] = identity(self._asked())
+        kept.update(mapping(kept.pop("extra_body", None)))
+        return kept
+
+    def _asked(self) -> dict[str, Any]:
         kept = {key: value for key, value in self.arguments.items() if key not in _TRANSPORT}
         if "tools" in kept:
             kept["tools"] = [_without_secrets(tool) for tool in items(kept["tools"])]
         if "extra_body" in kept:
             kept["extra_body"] = _without_secrets(mapping(kept["extra_body"]))
-        return digest("openai/v1", self.api, identity(kept))
+        return kept
 
     def replay(self, temperature: float | None) -> dict[str, Any]:
         """The arguments of a sample: the same, without what would make it a copy or leave a trace.

@@ -28,6 +28,15 @@ def read_cases(path: Path, tools: Tools) -> Iterator[Case]:
     Raises:
         ConfigError: the file cannot be read, a line is not a case, or an id comes twice; the message has the line.
     """
+    return (case for _, case in placed_cases(path, tools))
+
+
+def placed_cases(path: Path, tools: Tools) -> Iterator[tuple[str, Case]]:
+    """The same, each with its place in words.
+
+    Raises:
+        ConfigError: as ``read_cases``.
+    """
     seen: dict[str, int] = {}
     for line, data in json_values(path):
         where = f"{path}, line {line}"
@@ -41,7 +50,7 @@ def read_cases(path: Path, tools: Tools) -> Iterator[Case]:
         if case.id in seen:
             raise ConfigError(f"{where}: the id {case.id!r} was in line {seen[case.id]} already; remove one of them")
         seen[case.id] = line
-        yield case
+        yield where, case
 
 
 def stored_cases(store: Store) -> Iterator[Case]:
@@ -66,6 +75,10 @@ def case_of(record: Record) -> Case:
         conversation=record.conversation,
         signals=tuple(verdict.signals for verdict in record.verdict.verdicts),
         usage=record.verdict.usage,
+        labels=record.labels,
+        verdict=record.verdict,
+        fingerprint=record.fingerprint,
+        attempt=record.attempt,
     )
 
 
@@ -83,7 +96,7 @@ def _correct(record: Record) -> bool | None:
 def _case(data: Any, where: str, line: int, tools: Tools) -> Case:
     if isinstance(data, dict) and isinstance(data.get("record"), dict):
         data = data["record"]
-    if "verdict" in data:
+    if "verdict" in data and "run" not in data:  # which a case has
         return case_of(from_json(Record, data))
     if "planned" in data:
         return from_json(Case, data)

@@ -18,6 +18,7 @@ from guardrail.errors import ConfigError, GuardrailError, MeasurementError
 from guardrail.signals import Evidence, Registry
 from guardrail.types import Case, PlanningStep, Reply, Signal, Usage
 from guardrail_openai.record.exchange import Exchange
+from guardrail_openai.requests import arguments_of
 from guardrail_openai.sampler import OpenAISampler
 from guardrail_openai.steps import planning_step
 
@@ -122,7 +123,7 @@ class Recorder:
                 self.tally.last_failure = str(error) or type(error).__name__
 
     async def _sample(self, exchange: Exchange) -> None:
-        step = planning_step(exchange.request, exchange.response, thread_id="")
+        step = planning_step(arguments_of(exchange.request), exchange.response, thread_id="")
         sampler = self._sampler(exchange.headers)
         batch = await sampler.asample(step, self._n)
         signals, usage = await self._asked(sampler, step)
@@ -138,6 +139,7 @@ class Recorder:
                 conversation=step.conversation,
                 signals=signals,
                 usage=batch.usage + usage,
+                request=step.request.body,
             )
         )
         self.tally.recorded += 1

@@ -1,0 +1,112 @@
+"""Replays cases on a cluster, through Ray Data.
+
+Ray moves cases to where there is room, starts lost work again, and brings results back; what becomes of a case is
+decided by the same ``Worker`` as on one machine. Results are written where the run was started, as they come: a batch
+that was lost with its machine is done again, and of a run that was cut off only the batches in work are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from guardrail.bulk.job import Job
+from guardrail.bulk.replaying import Worker
+from guardrail.bulk.results import line_of
+from guardrail.codec import from_json, to_json
+from guardrail.errors import ConfigError, MissingExtra
+from guardrail.types import Case
+
+COLUMN: Final = "case"
+
+
+class Batches:
+    """Replays batches of cases in a process of the cluster."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._runner = asyncio.Runner()
+        self._worker = self._runner.run(_made(job))
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """One line of results for each case."""
+        cases = [from_json(Case, json.loads(line)) for line in batch[COLUMN]]
+        return {COLUMN: self._runner.run(self._replayed(cases))}
+
+    async def _replayed(self, cases: Sequence[Case]) -> list[str]:
+        gate = asyncio.Semaphore(self._job.concurrency)
+
+        async def one(case: Case) -> str:
+            async with gate:
+                return line_of(await self._worker.replay(case)).decode()
+
+        return list(await asyncio.gather(*map(one, cases)))
+
+
+async def _made(job: Job) -> Worker:
+    return Worker(job)
+
+
+def run(
+    cases: Sequence[Case],
+    job: Job,
+    done: Callable[[Case], bool],
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    cpus: float = 1.0,
+) -> None:
+    """Replay cases on the cluster at ``address`` (None: one on this machine, or the one that is connected already).
+
+    ``workers`` processes (None: as many as there is room for) take ``cpus`` each. ``done`` is called with each case as
+    its batch comes back; where it says False, the run ends there, and what is in work is lost.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        ConfigError: there is no cluster at that address.
+    """
+    ray, data = _ray()
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"there is no Ray cluster at {address or 'this machine'} ({type(error).__name__}): start one with "
+                "`ray start --head`, and give its address with --ray-address"
+            ) from error
+    try:
+        context = data.DataContext.get_current()
+        context.enable_progress_bars = False
+        size = max(1, job.concurrency)
+        lines = [{COLUMN: json.dumps(to_json(case))} for case in cases]
+        # a block for each batch: it is what is lost with a machine, and what comes back at once
+        found = data.from_items(lines, override_num_blocks=-(-len(lines) // size)).map_batches(
+            Batches,
+            fn_constructor_kwargs={"job": job},
+            batch_size=size,
+            batch_format="numpy",
+            concurrency=workers or (1, max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1e-9)))),
+            num_cpus=cpus,
+        )
+        rows = found.iter_rows()
+        for row in rows:
+            if not done(from_json(Case, json.loads(row[COLUMN]))):
+                break
+        with suppress(AttributeError):
+            rows.close()
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _ray() -> tuple[Any, Any]:
+    try:
+        import ray
+        from ray import data
+    except ImportError as error:
+        raise MissingExtra("`guardrail replay --engine ray`", "ray") from error
+    return ray, data
