@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import RLock
 from typing import NamedTuple, TypeVar
 
 from guardrail.errors import StoreError
 from guardrail.store import rows
-from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
+from guardrail.types import Alarm, AuditDraw, Label, Record, Review, ReviewState, Spending, Usage
 
 T = TypeVar("T", Record, Review)
 
@@ -29,6 +30,10 @@ class MemoryStore:
         self._labels: dict[str, list[str]] = {}
         self._reviews: dict[str, _Row] = {}
         self._spendings: list[tuple[str, Spending]] = []
+        self._order: list[tuple[str, str]] = []
+        self._draws: dict[tuple[str, str, str], str] = {}
+        self._alarms: dict[str, str] = {}
+        self._states: dict[str, tuple[int, str]] = {}
         self._closed = False
 
     def add_record(self, record: Record) -> bool:
@@ -40,6 +45,7 @@ class MemoryStore:
                 return False
             self._records[rows.new_id(record.id)] = row._replace(seq=len(self._records))
             self._labels[record.id] = list(dict.fromkeys(labels))
+            self._order += [(record.id, label) for label in self._labels[record.id]]
             return True
 
     def record(self, record_id: str) -> Record:
@@ -63,6 +69,7 @@ class MemoryStore:
             name = _find(Record, self._records, record_id)
             if body not in self._labels[name]:
                 self._labels[name].append(body)
+                self._order.append((name, body))
             return self._load(name)
 
     def add_review(self, review: Review) -> Review:
@@ -123,6 +130,66 @@ class MemoryStore:
                 if at >= start and thread_id in (None, entry.thread_id):
                     found[entry.model] = found.get(entry.model, Usage()) + entry.usage
         return found
+
+    def labelled(self, *, after: int = 0, limit: int = 500) -> list[tuple[int, str, Label]]:
+        with self._lock:
+            self._check_open()
+            found = list(enumerate(self._order, start=1))[after : after + limit]
+        return [(seq, record, rows.decode(Label, body, f"a label of record {record}")) for seq, (record, body) in found]
+
+    def add_draws(self, draws: Sequence[AuditDraw]) -> int:
+        added = {(draw.batch, draw.record_id, draw.call_id): rows.encode(draw) for draw in draws}
+        with self._lock:
+            self._check_open()
+            new = {key: body for key, body in added.items() if key not in self._draws}
+            self._draws.update(new)
+            return len(new)
+
+    def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
+        with self._lock:
+            self._check_open()
+            found = [
+                (seq, rows.decode(AuditDraw, body, f"draw {seq}"))
+                for seq, ((_, record, _), body) in enumerate(self._draws.items(), start=1)
+                if seq > after and record_id in (None, record)
+            ]
+        return found[:limit]
+
+    def raise_alarm(self, alarm: Alarm) -> bool:
+        body = rows.encode(alarm)
+        with self._lock:
+            self._check_open()
+            return self._alarms.setdefault(rows.new_id(alarm.id), body) is body
+
+    def alarms(self, *, standing: bool = True) -> list[Alarm]:
+        with self._lock:
+            self._check_open()
+            found = [rows.decode(Alarm, body, "an alarm") for body in self._alarms.values()]
+        return [alarm for alarm in found if not (standing and alarm.cleared_by)]
+
+    def clear_alarm(self, alarm_id: str, *, by: str, at: str, note: str = "") -> Alarm:
+        with self._lock:
+            self._check_open()
+            if alarm_id not in self._alarms:
+                raise rows.missing_alarm(alarm_id)
+            alarm = rows.decode(Alarm, self._alarms[alarm_id], f"alarm {alarm_id}")
+            if not alarm.cleared_by:
+                alarm = rows.cleared(alarm, by=by, at=at, note=note)
+                self._alarms[alarm_id] = rows.encode(alarm)
+            return alarm
+
+    def state(self, key: str) -> tuple[int, str] | None:
+        with self._lock:
+            self._check_open()
+            return self._states.get(key)
+
+    def put_state(self, key: str, text: str, *, revision: int) -> bool:
+        with self._lock:
+            self._check_open()
+            if self._states.get(key, (0, ""))[0] != revision:
+                return False
+            self._states[key] = (revision + 1, text)
+            return True
 
     def close(self) -> None:
         self._closed = True

@@ -1,4 +1,4 @@
-"""Where records, reviews and the ledger of spending are kept.
+"""Where records, labels, reviews, alarms and the ledger of spending are kept.
 
 Dumb on purpose: the rules of a review live in ``guardrail.review``, those of a budget in ``guardrail.policy``.
 """

@@ -11,15 +11,15 @@ from typing import TypeVar
 
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
-from guardrail.types import RECORD_VERSION, Label, Record, Review, Spending
+from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Record, Review, Spending
 
-T = TypeVar("T", Record, Review, Label)
+T = TypeVar("T", Record, Review, Label, AuditDraw, Alarm)
 MIN_PREFIX = 6
 MOST_TOKENS = 10**12
 """No entry has more: sums of so many stay exact in every backend."""
 
 
-def encode(value: Record | Review | Label) -> str:
+def encode(value: Record | Review | Label | AuditDraw | Alarm) -> str:
     """The value as ASCII JSON, which holds any text, lone surrogates included.
 
     Raises:
@@ -133,6 +133,16 @@ def prefix(kind: type[Record | Review], identity: str) -> str:
     if isinstance(key(identity), bytes):
         raise missing(kind, identity)
     return identity
+
+
+def missing_alarm(alarm_id: str) -> NotFound:
+    """No alarm has this id."""
+    return NotFound(f"there is no alarm {alarm_id!r}: `guardrail status` shows the ids")
+
+
+def cleared(alarm: Alarm, *, by: str, at: str, note: str) -> Alarm:
+    """The alarm as a person has cleared it."""
+    return replace(alarm, cleared_by=by, cleared_at=at, note=note or alarm.note)
 
 
 def missing(kind: type[Record | Review], identity: str) -> NotFound:

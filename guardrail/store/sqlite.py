@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from guardrail.store import rows
 from guardrail.store.database import Database
-from guardrail.types import Label, Record, Review, ReviewState, Spending, Usage
+from guardrail.types import Alarm, AuditDraw, Label, Record, Review, ReviewState, Spending, Usage
 
 T = TypeVar("T", Record, Review)
 
@@ -143,6 +144,63 @@ class SQLiteStore:
             for model, requests, prompt, completion, seconds in found
         }
 
+    def labelled(self, *, after: int = 0, limit: int = 500) -> list[tuple[int, str, Label]]:
+        with self._database.read() as connection:
+            found = connection.execute(_queries()["labelled"], {"after": after, "limit": limit}).fetchall()
+        return [(seq, record, rows.decode(Label, body, f"a label of record {record}")) for seq, record, body in found]
+
+    def add_draws(self, draws: Sequence[AuditDraw]) -> int:
+        added = [
+            {
+                "batch": rows.key(draw.batch),
+                "record_id": rows.key(draw.record_id),
+                "call_id": rows.key(draw.call_id),
+                "body": rows.encode(draw),
+            }
+            for draw in draws
+        ]
+        with self._database.write() as connection:
+            return sum(connection.execute(_queries()["add_draw"], row).rowcount for row in added)
+
+    def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
+        query, given = _conditional("draws", {"record_id": None if record_id is None else rows.key(record_id)})
+        with self._database.read() as connection:
+            found = connection.execute(query, {**given, "limit": limit, "after": after}).fetchall()
+        return [(seq, rows.decode(AuditDraw, body, f"draw {seq}")) for seq, body in found]
+
+    def raise_alarm(self, alarm: Alarm) -> bool:
+        row = {"id": rows.new_id(alarm.id), "standing": not alarm.cleared_by, "body": rows.encode(alarm)}
+        with self._database.write() as connection:
+            return connection.execute(_queries()["raise_alarm"], row).rowcount == 1
+
+    def alarms(self, *, standing: bool = True) -> list[Alarm]:
+        with self._database.read() as connection:
+            found = connection.execute(*_conditional("alarms", {"standing": True if standing else None})).fetchall()
+        return [rows.decode(Alarm, body, "an alarm") for (body,) in found]
+
+    def clear_alarm(self, alarm_id: str, *, by: str, at: str, note: str = "") -> Alarm:
+        identity = {"id": rows.key(alarm_id)}
+        with self._database.write() as connection:
+            found = connection.execute(_queries()["alarm_by_id"], identity).fetchone()
+            if found is None:
+                raise rows.missing_alarm(alarm_id)
+            alarm = rows.decode(Alarm, found[0], f"alarm {alarm_id}")
+            if alarm.cleared_by:
+                return alarm
+            alarm = rows.cleared(alarm, by=by, at=at, note=note)
+            connection.execute(_queries()["clear_alarm"], {**identity, "body": rows.encode(alarm)})
+            return alarm
+
+    def state(self, key: str) -> tuple[int, str] | None:
+        with self._database.read() as connection:
+            found = connection.execute(_queries()["state"], {"key": rows.key(key)}).fetchone()
+        return None if found is None else (int(found[0]), rows.text(found[1]))
+
+    def put_state(self, key: str, text: str, *, revision: int) -> bool:
+        row = {"key": rows.key(key), "text": rows.key(text), "revision": revision}
+        with self._database.write() as connection:
+            return connection.execute(_queries()["next_state" if revision else "first_state"], row).rowcount == 1
+
     def close(self) -> None:
         self._database.close()
 
@@ -175,7 +233,9 @@ def _list(
     return connection.execute(query, {**given, "limit": limit}).fetchall()
 
 
-def _conditional(name: str, asked: dict[str, str | bytes | None]) -> tuple[str, dict[str, str | bytes]]:
+def _conditional(
+    name: str, asked: Mapping[str, str | bytes | bool | None]
+) -> tuple[str, dict[str, str | bytes | bool]]:
     """A query with the conditions asked for, and their values."""
     given = {condition: value for condition, value in asked.items() if value is not None}
     conditions = " AND ".join(_queries()[f"{name}.{condition}"] for condition in given) or "TRUE"

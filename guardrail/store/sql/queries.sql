@@ -1,4 +1,4 @@
--- One query a name. "records", "reviews" and "spent" take the conditions named after them, as many as are asked for.
+-- One query a name. "records", "reviews", "spent", "draws" and "alarms" take the conditions named after them, as many as are asked for.
 
 -- name: add_record
 INSERT INTO records (id, at, thread_id, step_id, model, route, body)
@@ -72,3 +72,42 @@ thread_id = :thread_id
 
 -- name: spent.since
 at >= :since
+
+-- name: labelled
+SELECT seq, record_id, body FROM labels WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: add_draw
+INSERT INTO draws (batch, record_id, call_id, body) VALUES (:batch, :record_id, :call_id, :body)
+ON CONFLICT (batch, record_id, call_id) DO NOTHING;
+
+-- name: draws
+SELECT seq, body FROM draws WHERE {conditions} AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: draws.record_id
+record_id = :record_id
+
+-- name: raise_alarm
+INSERT INTO alarms (id, standing, body) VALUES (:id, :standing, :body)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: alarms
+SELECT body FROM alarms WHERE {conditions} ORDER BY seq;
+
+-- name: alarms.standing
+standing = :standing
+
+-- name: alarm_by_id
+SELECT body FROM alarms WHERE id = :id;
+
+-- name: clear_alarm
+UPDATE alarms SET standing = 0, body = :body WHERE id = :id AND standing = 1;
+
+-- name: state
+SELECT revision, text FROM states WHERE key = :key;
+
+-- name: first_state
+INSERT INTO states (key, revision, text) VALUES (:key, 1, :text)
+ON CONFLICT (key) DO NOTHING;
+
+-- name: next_state
+UPDATE states SET revision = revision + 1, text = :text WHERE key = :key AND revision = :revision;
