@@ -5,7 +5,25 @@ the alarms, and tells somebody. The guard sends the calls of an alarm to review 
 """
 
 from guardrail.watching.notifying import Notify, all_of, command, webhook
+from guardrail.watching.picture import Evidence, ReviewLoad, Status, TierStatus
+from guardrail.watching.status import status
 from guardrail.watching.streams import Stream, Watched
 from guardrail.watching.watcher import Look, look, watch, watched
 
-__all__ = ["Look", "Notify", "Stream", "Watched", "all_of", "command", "look", "watch", "watched", "webhook"]
+__all__ = [
+    "Evidence",
+    "Look",
+    "Notify",
+    "ReviewLoad",
+    "Status",
+    "Stream",
+    "TierStatus",
+    "Watched",
+    "all_of",
+    "command",
+    "look",
+    "status",
+    "watch",
+    "watched",
+    "webhook",
+]

@@ -1,0 +1,1 @@
+"""``guardrail status`` and ``guardrail watch``: whether the promises hold."""
