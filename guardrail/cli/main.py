@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 
 from guardrail.cli.bench.command import bench
+from guardrail.cli.calibrate.command import calibrate
 from guardrail.cli.cluster import cluster
 from guardrail.cli.explain import explain_schema
 from guardrail.cli.options import DEFAULT_STORE
@@ -17,6 +18,7 @@ from guardrail.cli.records import log, show
 from guardrail.cli.reviews import reviews
 from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
+from guardrail.cli.status.command import status, watch
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.version import __version__
 
@@ -96,5 +98,5 @@ def main(ctx: click.Context, store: str) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its escape
 
 
-for _command in (log, show, reviews, schema, cluster, explain_schema, bench):
+for _command in (log, show, reviews, schema, cluster, explain_schema, bench, calibrate, status, watch):
     main.add_command(_command)

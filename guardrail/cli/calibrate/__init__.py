@@ -1,0 +1,1 @@
+"""``guardrail calibrate``: thresholds with a promise from labelled calls."""
