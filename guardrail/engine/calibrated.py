@@ -85,8 +85,8 @@ class Calibration:
         if alarm is not None:
             return Standing(why=_alarmed(alarm), reason=Reason.ALARM)
         found = self.policy.tier(tier)
-        if found is not None and (veto := found.vetoed(tool)):
-            return Standing(why=f"calls of {tool} are vetoed: {veto}", reason=Reason.UNCALIBRATED)
+        if found is not None and (veto := _vetoed(found, tool)):
+            return Standing(why=veto, reason=Reason.UNCALIBRATED)
         threshold = None if found is None else found.threshold(attempt)
         why = _lacks(tier, found, threshold, attempt)
         if why is None and found is not None:
@@ -102,6 +102,15 @@ class Calibration:
             calibration=self.digest,
         )
         return Standing(below=threshold.execute_below, promise=promise)
+
+
+def _vetoed(tier: CalibratedTier, tool: str) -> str:
+    """Why calls of a tool do not run whatever their risk; empty where they may. Of some tools nothing is known."""
+    if veto := tier.vetoed(tool):
+        return f"calls of {tool} are vetoed: {veto}"
+    if tier.tools and all(one.tool != tool for one in tier.tools):
+        return f"none of the labelled calls is of {tool}"
+    return ""
 
 
 def _lacks(tier: Tier, found: CalibratedTier | None, threshold: Threshold | None, attempt: int) -> str | None:

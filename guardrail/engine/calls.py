@@ -264,7 +264,7 @@ def concluded_last(call: Call, gathered: Gathered) -> Ruling:
     look = call.look(gathered)
     needs = gathered.tools.needs(call.paid_in(call.stage))
     unjudged = gathered.unjudged if needs.intersection(COMPARED) else None
-    if unjudged is None and look.outcome not in (Outcome.OPEN, Outcome.UNSCORED):
+    if unjudged is None and look.outcome is not Outcome.OPEN:
         return ruled(call, look, gathered)
     reason, detail = _why_open(look, gathered, unjudged)
     # a call without a score is none of those of which something is promised, so that it does not run unmeasured

