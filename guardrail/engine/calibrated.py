@@ -28,10 +28,10 @@ _ANY_RISK: Final = 2.0
 _NAMED: Final = {
     "model": "the model",
     "temperature": "the sampling temperature",
-    "prompt": "the system prompt",
-    "tools": "the tools' schemas",
+    "prompt": "the digest of the system prompt",
+    "tools": "the digest of the tools",
     "samples": "N",
-    "stages": "the tier's stages",
+    "stages": "the cascade",
     "stopping": "the stopping rule",
     "signals": "what the risk rests on",
     "risk_model": "the risk model",
