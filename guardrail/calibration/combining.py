@@ -10,12 +10,10 @@ from typing import Any, Final
 
 from guardrail.calibration.calls import Calls
 from guardrail.calibration.fitting import fit_risk
-from guardrail.calibration.folds import fold_of
 from guardrail.calibration.libraries import needed
 from guardrail.calibration.risk_model import RiskModel
 from guardrail.calibration.rows import LEAST_ROWS, Row
 from guardrail.calibration.thinning import uniform
-from guardrail.errors import ConfigError
 from guardrail.types import Refusal, RefusalCode
 
 FIT_ROWS: Final = 5_000
@@ -52,15 +50,23 @@ def cross_fitted(
     fitted = _part(calls, fit_rows, seed)
     part = calls.take(fitted)
     rows = _rows(part)
-    folds = _folds(rows, seed)
-    if isinstance(folds, Refusal):
-        return folds
+    drawn = _folds(rows, seed)
+    if isinstance(drawn, Refusal):
+        return drawn
+    folds, fold = drawn
     same = {
         key: column.names[0]
         for key, column in calls.fingerprint.items()
         if len(column.names) == 1 and key != "risk_model"
     }
-    found = fit_risk(rows, signals=signals, folds=folds, seed=seed, fingerprint={k: v for k, v in same.items() if v})
+    found = fit_risk(
+        rows,
+        signals=signals,
+        folds=folds,
+        seed=seed,
+        fingerprint={key: value for key, value in same.items() if value},
+        fold_of_row=fold,
+    )
     model = replace(found.model, facts={**found.model.facts, "records": records, "seen": _sketch(part)})
     risk = np.full(len(calls), math.nan)
     risk[fitted] = [math.nan if one.risk is None else one.risk for one in found.held]
@@ -133,23 +139,26 @@ def _rows(calls: Calls) -> list[Row]:
     ]
 
 
-def _folds(rows: Sequence[Row], seed: int) -> int | Refusal:
-    """Into how many folds the rows go: 5, or fewer where there are too few tasks or wrong calls."""
-    wrong = sum(not row.right for row in rows)
-    said = ""
-    if len(rows) < LEAST_ROWS:
-        said = f"{len(rows)} labelled calls are too few to fit a risk: label at least {LEAST_ROWS}"
-    for folds in range(min(FOLDS, wrong, len(rows) - wrong), 1, -1):
-        if said:
-            break
-        try:
-            fold_of(rows, folds, seed)
-        except ConfigError as error:
-            if folds == 2:
-                said = str(error)
-            continue
-        return folds
-    said = said or f"{wrong} of {len(rows)} labelled calls are wrong, and a risk takes at least 2 of each kind"
+def _folds(rows: Sequence[Row], seed: int) -> tuple[int, dict[str, int]] | Refusal:
+    """How many folds, and the fold of each row: whole tasks, 5 folds, or fewer where a kind of call is rare.
+
+    Drawn by digest and not balanced by label: or a label would have a part in which model scores its own call.
+    """
+    np = needed("numpy")
+    wrong = np.array([not row.right for row in rows], dtype=bool)
+    n, errors = len(rows), int(wrong.sum())
+    said = f"{errors} of {n} labelled calls are wrong, and a risk takes more of each kind, of several tasks"
+    if n < LEAST_ROWS:
+        said = f"{n} labelled calls are too few to fit a risk: label at least {LEAST_ROWS}"
+    else:
+        kin = sorted({row.kin for row in rows})
+        order = np.argsort(uniform(kin, f"folds {seed}"), kind="stable")
+        place = dict(zip([kin[number] for number in order], range(len(kin)), strict=True))
+        for folds in range(min(FOLDS, len(kin)), 1, -1):
+            fold = np.array([place[row.kin] % folds for row in rows])
+            rest = [wrong[fold != number] for number in range(folds)]
+            if all(one.any() and not one.all() for one in rest):
+                return folds, dict(zip([row.id for row in rows], fold.tolist(), strict=True))
     return Refusal(
         code=RefusalCode.TOO_FEW_LABELS, message=f"{said}; or give a risk model that was fitted on other calls"
     )

@@ -77,11 +77,13 @@ def fit_risk(
     folds: int = 5,
     seed: int = 0,
     fingerprint: Mapping[str, str] | None = None,
+    fold_of_row: Mapping[str, int] | None = None,
 ) -> Fitted:
     """A risk model of labelled calls, and their cross-fitted risks.
 
     ``signals`` are the model's inputs; without, those of ``USUAL`` that at least half of the rows have. ``fingerprint``
-    says what was measured (model, N, temperature, judge): it is kept with the model.
+    says what was measured (model, N, temperature, judge): it is kept with the model. ``fold_of_row`` gives each row's
+    fold by its id; without, folds have about as many wrong rows each.
 
     Raises:
         ConfigError: too few rows or all of one kind, an id twice, a value that is not finite, or a signal that is
@@ -92,7 +94,7 @@ def fit_risk(
     if len(ordered) < LEAST_ROWS:
         raise ConfigError(f"{len(ordered)} labelled rows are too few to fit a risk; label at least {LEAST_ROWS}")
     names = _inputs(ordered, signals)
-    fold = fold_of(ordered, folds, seed)
+    fold = fold_of(ordered, folds, seed) if fold_of_row is None else [fold_of_row[row.id] for row in ordered]
     held: dict[str, Held] = {}
     chosen: list[Setting] = []
     for number in range(folds):
