@@ -12,6 +12,7 @@ from guardrail.calibration.calls import Calls, calls_of
 from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
 from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk
 from guardrail.calibration.folds import fold_of
+from guardrail.calibration.labelled import Labelled, judged_twice, labelled_calls
 from guardrail.calibration.ledger import Ledger, Plan, load_ledger, save_ledger, store_ledger, stored_ledger
 from guardrail.calibration.metrics import (
     Bin,
@@ -51,6 +52,7 @@ __all__ = [
     "Held",
     "Input",
     "Interval",
+    "Labelled",
     "Ledger",
     "Measured",
     "Pattern",
@@ -81,6 +83,8 @@ __all__ = [
     "fit_prior",
     "fit_risk",
     "fold_of",
+    "judged_twice",
+    "labelled_calls",
     "load_calibration",
     "load_ledger",
     "log_loss",

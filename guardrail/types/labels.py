@@ -60,6 +60,9 @@ class Label:
 class AuditDraw:
     """A call that was drawn to be judged. ``probability``, in (0, 1], was fixed before the draw, on what was known
     without the label; ``batch`` names the draw of which it was one.
+
+    A batch is drawn among the audited calls that no reviewer sees, of the steps decided from ``since`` up to but
+    without ``until`` (ISO 8601, UTC): of these, those that were drawn are to be judged, and the others need not be.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -68,6 +71,8 @@ class AuditDraw:
     probability: float
     batch: str
     at: str
+    since: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
