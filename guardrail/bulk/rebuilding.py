@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from guardrail.codec import canonical
+from guardrail.engine.fingerprint import tools_digest
 from guardrail.errors import ConfigError
 from guardrail.types import Case, ToolSpec, Turn
 
@@ -37,8 +38,29 @@ def replayable(case: Case) -> Case:
         raise ConfigError(f"it has neither request nor conversation: there is nothing to plan from; {_WAY_OUT}")
     if not case.tools:
         raise ConfigError("it has no tools: give those that the model was offered with --tools")
+    if case.fingerprint and case.fingerprint.get("tools") != tools_digest(case.tools):
+        raise ConfigError(
+            "the record keeps only the tools that were called: give all that the model was offered with --tools"
+        )
     request = {"messages": _messages(case.conversation), "tools": [_tool(tool) for tool in case.tools]}
     return replace(case, request=request)
+
+
+def offered(case: Case, tools: Sequence[ToolSpec]) -> Case:
+    """The case with all tools that the model was offered, which its record does not keep.
+
+    Raises:
+        ConfigError: the model was offered others.
+    """
+    if case.request is not None or not tools:
+        return case
+    known = case.fingerprint.get("tools")
+    if known is not None and known != tools_digest(tools):
+        raise ConfigError(
+            "the tools given are not those that the model was offered then (names, descriptions, parameters and order "
+            "are compared): give those of that time"
+        )
+    return replace(case, tools=tuple(tools), fingerprint={**case.fingerprint, "tools": tools_digest(tools)})
 
 
 def _messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ class Worker:
         try:
             await self._replay(case, found)
         except Exception as error:  # noqa: BLE001 - one case that fails must not end the others
-            found.pay(getattr(error, "usage", None))
+            found.failed(getattr(error, "usage", None))
             return replace(found.case, failure=_said(error) or type(error).__name__)
         return found.case
 
@@ -93,7 +93,7 @@ class Worker:
         else:
             planned = await self._planner.plan(ready)
             step = planned.step
-            found.pay(planned.usage)
+            found.update(planning=planned.usage)
         found.update(planned=step.planned, tools=step.tools or case.tools, conversation=step.conversation)
         n = samples_of(self._job, step)
         if n:
@@ -172,6 +172,13 @@ class _Found:
         if isinstance(usage, Usage):
             self.case = replace(self.case, usage=(self.case.usage or Usage()) + usage)
 
+    def failed(self, usage: object) -> None:
+        """What an attempt that failed has cost: a plan, where there is none yet."""
+        if isinstance(usage, Usage) and self.case.planned.status is SampleStatus.FAILED and self.case.planning is None:
+            self.case = replace(self.case, planning=usage)
+        else:
+            self.pay(usage)
+
     def update(self, **parts: Any) -> None:
         self.case = replace(self.case, **parts)
 
@@ -198,6 +205,11 @@ def finite(case: Case) -> Case:
 def _finite(sample: Sample) -> Sample:
     numbers = (number for token in sample.tokens or () for number in (token.logprob, *(one for _, one in token.top)))
     return sample if all(map(math.isfinite, numbers)) else replace(sample, tokens=None)
+
+
+def spent(case: Case) -> Usage:
+    """All that replaying a case has cost."""
+    return (case.planning or Usage()) + (case.usage or Usage())
 
 
 def _each_once(*signals: Iterable[Signal]) -> tuple[Signal, ...]:

@@ -15,6 +15,7 @@ from guardrail.cli.explain import explain_schema
 from guardrail.cli.options import DEFAULT_STORE
 from guardrail.cli.plugins import COMMANDS, entries, load
 from guardrail.cli.records import log, show
+from guardrail.cli.replay.command import replay
 from guardrail.cli.reviews import reviews
 from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
@@ -98,5 +99,5 @@ def main(ctx: click.Context, store: str) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its escape
 
 
-for _command in (log, show, reviews, schema, cluster, explain_schema, bench, calibrate, status, watch):
+for _command in (log, show, reviews, schema, cluster, explain_schema, bench, calibrate, status, watch, replay):
     main.add_command(_command)

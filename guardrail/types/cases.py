@@ -28,7 +28,8 @@ class Case:
 
     ``attempt`` counts earlier tries of the step (0: first).
 
-    A step that was planned again has the settings of that ``run``, and the ``failure``, in words, if it came to nothing.
+    A step that was planned again has the settings of that ``run``, what ``planning`` cost, and the ``failure``, in
+    words, if it came to nothing.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -48,6 +49,7 @@ class Case:
     verdict: StepVerdict | None = None
     fingerprint: dict[str, str] = field(default_factory=dict)
     attempt: int = 0
+    planning: Usage | None = None
     run: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     version: int = CASE_VERSION

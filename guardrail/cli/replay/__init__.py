@@ -1,0 +1,1 @@
+"""``guardrail replay``: the command, and what it shows."""

@@ -1,0 +1,74 @@
+"""What a replay came to: the results in order, judged calls for calibration, and both sides in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardrail.bulk import Job, Results
+from guardrail.bulk.labelled import labelled_calls
+from guardrail.bulk.summary import summary
+from guardrail.cli import render
+from guardrail.cli.replay.view import beside, summed_up
+from guardrail.clustering import shared
+from guardrail.codec import to_json
+from guardrail.errors import ConfigError
+from guardrail.types import Case
+
+
+def go_on(results: Results, cases: Sequence[Case]) -> str:
+    """How far a run has come that ended before its end."""
+    finished = sum(case.id in results.finished for case in cases)
+    return f"stopped: {finished} of {len(cases)} are in {results.path}; the same command goes on from there"
+
+
+def end(
+    job: Job, results: Results, cases: Sequence[Case], *, stopped: str, given: Mapping[str, Any], as_json: bool
+) -> None:
+    """Put the results in order, if all are there, and tell what they came to.
+
+    Raises:
+        Exit: with 1, where something failed or is missing.
+        ConfigError: a file cannot be written.
+    """
+    complete = all(case.id in results.finished for case in cases)
+    if complete:
+        results.complete()
+    before = {case.id: case for case in cases}
+    pairs = [(before[case.id], case) for case in results.cases() if case.id in before]
+    found = summary(pairs, job, shared(job.judge()))
+    console = beside() if as_json else render.console()
+    for part in summed_up(found, job.policy.budget.price):
+        console.print(part)
+    if stopped:
+        console.print(f"{stopped}; {go_on(results, cases)}")
+    console.print(f"results are in {results.path}")
+    path: Path | None = given["labelled"]
+    if path is not None:
+        console.print(_labelled(path, pairs, given["label_probability"]))
+    if as_json:
+        click.echo(json.dumps({**to_json(found), "stopped": stopped, "finished": len(pairs), "cases": len(cases)}))
+    if found.failed or not complete:
+        raise click.exceptions.Exit(1)
+
+
+def _labelled(path: Path, pairs: Sequence[tuple[Case, Case]], probability: float | None) -> str:
+    rows = [row for recorded, case in pairs for row in labelled_calls(case, recorded, probability=probability)]
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(json.dumps(to_json(row)) + "\n" for row in rows)
+    except OSError as error:
+        raise ConfigError(f"cannot write judged calls to {path}: {error.strerror}") from error
+    unknown = sum(row.probability is None for row in rows)
+    calls = sum(len(case.planned.calls) for _, case in pairs if not case.failure)
+    said = f"{len(rows)} judged calls of {calls} are in {path}"
+    if unknown:
+        said += (
+            f"; {unknown} are no evidence, since nobody knows how likely they were to be judged: say it with "
+            "--label-probability"
+        )
+    return said
