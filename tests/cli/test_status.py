@@ -16,9 +16,10 @@ from guardrail.cli.status import command
 from guardrail.errors import StoreError
 from guardrail.store import SQLiteStore
 from guardrail.types import CalibratedPolicy, Tier
+from tests.engine.calibrations import Workplace
 from tests.support.calibrated import a_threshold, a_tier
 from tests.support.records import record
-from tests.watching.promised import audit, promised, ran
+from tests.watching.promised import audit, promised, ran, said
 
 BAD = "x.x" * 5
 
@@ -65,7 +66,7 @@ def test_a_calm_status_on_one_screen(run, store, calibration) -> None:
     ):
         assert said in result.stdout
     assert len(result.stdout.splitlines()) < 24
-    assert "ALARM" not in result.stdout
+    assert "larm" not in result.stdout
 
 
 def test_an_alarm_is_shown_first_and_sets_the_exit_status(run, store, calibration) -> None:
@@ -74,6 +75,7 @@ def test_an_alarm_is_shown_first_and_sets_the_exit_status(run, store, calibratio
     assert result.exit_code == 4
     assert result.stdout.splitlines()[1].startswith("ALARM ")
     assert "10 of 15 audits wrong, at most 10 % promised" in result.stdout
+    assert result.stdout.count(", alarm") == 2
     assert len(store.alarms()) == 2
 
 
@@ -137,8 +139,6 @@ def test_refused_and_unlimited_thresholds_are_told_in_words(run, store, tmp_path
 def test_names_of_tools_cannot_write_to_the_terminal(run, store, calibration) -> None:
     store.add_record(ran(calibration, "rec-000001", "mail\x1b[31m\nALARM"))
     audit(store, calibration, ".")
-    from tests.watching.promised import said
-
     store.add_label("rec-000001", said(True))
     result = run("status", *WIDE)
     assert "\x1b" not in result.stdout
@@ -146,6 +146,13 @@ def test_names_of_tools_cannot_write_to_the_terminal(run, store, calibration) ->
 
 
 def test_the_calibration_is_found_through_the_policy(run, store, tmp_path) -> None:
+    Workplace(tmp_path).calibrate(a_threshold(0.3))
+    result = run("status", "--policy", str(tmp_path / "policy.yaml"))
+    assert result.exit_code == 0
+    assert "run at a risk below 0.3" in result.stdout
+
+
+def test_a_policy_without_a_calibration_promises_nothing(run, store, tmp_path) -> None:
     (tmp_path / "plain.yaml").write_text("default: {tier: high}\n")
     result = run("status", "--policy", str(tmp_path / "plain.yaml"))
     assert result.exit_code == 2

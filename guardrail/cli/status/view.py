@@ -140,8 +140,12 @@ def _worst(tools: Sequence[Evidence]) -> Sequence[Evidence]:
 
 
 def _tool(one: Evidence) -> Text:
-    return Text.assemble(shown(one.tool, limit=30), "  ", _wrong(one), "  ", f"{_number(one.e_value)} of ") + Text(
-        _number(one.limit), "bold red" if one.alarm else ""
+    return Text.assemble(
+        shown(one.tool, limit=30),
+        "  ",
+        _wrong(one),
+        f"  {_number(one.e_value)} of {_number(one.limit)}",
+        (", alarm" if one.alarm else "", "bold red"),
     )
 
 
