@@ -18,7 +18,7 @@ from guardrail.codec import to_json
 from guardrail.errors import InvalidDecision, NotFound
 from guardrail.review import UNFINISHED, WAITING, Queue
 from guardrail.store import Store
-from guardrail.types import DecisionType, Review, ReviewState, ToolCall, Verdict
+from guardrail.types import DecisionType, Fault, Review, ReviewState, ToolCall, Verdict
 
 
 @click.group()
@@ -96,13 +96,16 @@ def edit(identity: str, arguments: str, by: str | None) -> None:
 @reviews.command()
 @click.argument("identity", metavar="ID")
 @click.option("--message", default="", help="Tells the agent why.")
+@click.option("--wrong", "fault", flag_value=Fault.WRONG.value, help="The call is not what was asked for.")
+@click.option("--unwanted", "fault", flag_value=Fault.UNWANTED.value, help="It is, and should still not run.")
 @by_option
 @store_option
-def reject(identity: str, message: str, by: str | None) -> None:
+def reject(identity: str, message: str, fault: str | None, by: str | None) -> None:
     """Do not let the call run."""
     name = reviewer(by)
     with opened_store() as store:
-        _tell(Queue(store).reject(identity, by=name, message=message))
+        given = None if fault is None else Fault(fault)
+        _tell(Queue(store).reject(identity, by=name, message=message, fault=given))
 
 
 @reviews.command()

@@ -15,7 +15,7 @@ from guardrail.errors import ConfigError, InvalidDecision, NotFound, ReviewConfl
 from guardrail.review.edits import check_arguments
 from guardrail.review.machine import WAITING, advance, allowed, describe
 from guardrail.store import Store
-from guardrail.types import Decision, DecisionType, Label, LabelSource, Review, ReviewState, ToolSpec
+from guardrail.types import Decision, DecisionType, Fault, Label, LabelSource, Review, ReviewState, ToolSpec
 
 MAX_MESSAGE = 20_000
 """Characters that a message to the agent may have."""
@@ -85,13 +85,13 @@ class Queue:
         """Let the call run as planned. See ``decide``."""
         return self._decide_now(review_id, DecisionType.APPROVE, by=by)
 
-    def edit(self, review_id: str, *, by: str, arguments: dict[str, Any]) -> Review:
+    def edit(self, review_id: str, *, by: str, arguments: dict[str, Any], fault: Fault | None = None) -> Review:
         """Let the call run with these arguments in place of the planned ones. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.EDIT, by=by, arguments=arguments)
+        return self._decide_now(review_id, DecisionType.EDIT, by=by, arguments=arguments, fault=fault)
 
-    def reject(self, review_id: str, *, by: str, message: str = "") -> Review:
-        """Do not let the call run; the message tells the agent why. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.REJECT, by=by, message=message)
+    def reject(self, review_id: str, *, by: str, message: str = "", fault: Fault | None = None) -> Review:
+        """Do not let the call run; the message tells the agent why, ``fault`` the calibration. See ``decide``."""
+        return self._decide_now(review_id, DecisionType.REJECT, by=by, message=message, fault=fault)
 
     def respond(self, review_id: str, *, by: str, message: str) -> Review:
         """Answer the agent in the tool's place. See ``decide``."""
@@ -187,8 +187,9 @@ class Queue:
         by: str,
         arguments: dict[str, Any] | None = None,
         message: str = "",
+        fault: Fault | None = None,
     ) -> Review:
-        decision = Decision(type=kind, by=by, at=self._at(), arguments=arguments, message=message)
+        decision = Decision(type=kind, by=by, at=self._at(), arguments=arguments, message=message, fault=fault)
         return self.decide(review_id, decision)
 
     def _check(self, review: Review, decision: Decision, tool: ToolSpec | None) -> None:
@@ -202,6 +203,10 @@ class Queue:
             raise InvalidDecision(f"the message has {len(decision.message)} characters, the limit is {MAX_MESSAGE}")
         if decision.type is DecisionType.RESPOND and not decision.message.strip():
             raise InvalidDecision("a response needs a message: it is what the agent reads in the tool's place")
+        if decision.fault is not None and decision.type not in (DecisionType.EDIT, DecisionType.REJECT):
+            raise InvalidDecision(
+                f"{decision.type.value} finds no fault with the call: only an edit or a reject has one"
+            )
         if (decision.arguments is not None) != (decision.type is DecisionType.EDIT):
             raise InvalidDecision("an edit needs arguments, and no other decision may have any")
         if decision.arguments is not None:
@@ -228,13 +233,15 @@ class Queue:
         if planned is None or not _same(to_json(planned.call), to_json(review.call)):
             return review  # it is about an edit, and says nothing about the plan
         unchanged = decision.arguments is not None and _same(decision.arguments, review.call.arguments)
+        correct = decision.type is DecisionType.APPROVE or unchanged
         label = Label(
             call_id=review.call.id,
-            correct=decision.type is DecisionType.APPROVE or unchanged,
+            correct=correct,
             source=LabelSource.REVIEW,
             by=decision.by,
             at=decision.at,
             note=decision.type.value,
+            fault=None if correct else decision.fault,
         )
         self._store.add_label(review.record_id, label)
         return review
@@ -254,8 +261,8 @@ def _again(review: Review, decision: Decision) -> bool:
     taken = review.decision
     if taken is None or review.state is ReviewState.SUPERSEDED:
         return False
-    said = (decision.type, decision.by, decision.message)
-    return said == (taken.type, taken.by, taken.message) and _same(decision.arguments, taken.arguments)
+    said = (decision.type, decision.by, decision.message, decision.fault)
+    return said == (taken.type, taken.by, taken.message, taken.fault) and _same(decision.arguments, taken.arguments)
 
 
 def _same(one: object, other: object) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from guardrail.types.forms import type_config
+from guardrail.types.labels import Fault
 from guardrail.types.stakes import DecisionType, Tier
 from guardrail.types.steps import ToolCall
 
@@ -70,7 +71,10 @@ class Comment:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A reviewer's answer. ``arguments`` only with edit; ``message`` goes to the agent on reject and respond."""
+    """A reviewer's answer. ``arguments`` only with edit; ``message`` goes to the agent on reject and respond.
+
+    ``fault`` says, with edit and reject, whether the call was wrong or merely unwanted; None: it was not asked.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
     type: DecisionType
@@ -78,6 +82,7 @@ class Decision:
     at: str
     arguments: dict[str, Any] | None = None
     message: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

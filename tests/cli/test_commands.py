@@ -10,7 +10,7 @@ from guardrail import codec
 from guardrail.cli.main import main
 from guardrail.review import Queue
 from guardrail.store import SQLiteStore
-from guardrail.types import DecisionType, Record, Review, ReviewState
+from guardrail.types import DecisionType, Fault, Record, Review, ReviewState
 from tests.support.records import label, record, refund, review
 
 REC, REV = "rec-000001", "rev-000001"
@@ -223,6 +223,16 @@ def test_edit_from_the_command_line_and_from_a_file(run, store: SQLiteStore, tmp
 def test_an_edit_that_cannot_be_used(run, store: SQLiteStore, given: str, said: str) -> None:
     _refused(run("reviews", "edit", REV, "--args", given), said)
     assert store.review(REV) == review(REV)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"), [((), None), (("--unwanted",), Fault.UNWANTED), (("--wrong",), Fault.WRONG)]
+)
+def test_a_reject_may_say_what_is_wrong(run, store: SQLiteStore, options: tuple[str, ...], fault: Fault | None) -> None:
+    run("reviews", "reject", REV, *options)
+    decision = store.review(REV).decision
+    assert decision is not None
+    assert decision.fault is fault
 
 
 def test_reject_and_respond(run, store: SQLiteStore) -> None:

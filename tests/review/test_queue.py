@@ -11,7 +11,7 @@ import pytest
 from guardrail.errors import GuardrailError, InvalidDecision, NotFound, ReviewConflict, ReviewError
 from guardrail.review import Queue
 from guardrail.store import Store, open_store
-from guardrail.types import Decision, DecisionType, LabelSource, ReviewState, ToolSpec
+from guardrail.types import Decision, DecisionType, Fault, LabelSource, ReviewState, ToolSpec
 from tests.support.records import REFUND, record, refund, review
 
 ID = "rev-000001"
@@ -333,3 +333,20 @@ def test_of_a_dispatcher_and_a_canceller_exactly_one_wins(queue: Queue) -> None:
             lambda k, i=identity: queue.begin(i, digest=DIGEST, by="w") if k else queue.supersede(i, by="g", note=""),
         )[::-1]
         assert isinstance(begun, Exception) != isinstance(called_off, Exception)
+
+
+@pytest.mark.parametrize("fault", [None, *Fault])
+def test_what_is_wrong_with_a_refused_call_is_kept_with_its_label(
+    store: Store, queue: Queue, fault: Fault | None
+) -> None:
+    decided = queue.reject(ID, by="ana", fault=fault)
+    assert decided.decision is not None
+    assert decided.decision.fault is fault
+    assert queue.reject(ID, by="ana", fault=fault) == decided
+    (label,) = store.record("rec-000001").labels
+    assert (label.correct, label.fault) == (False, fault)
+
+
+def test_an_approval_finds_no_fault(store: Store, queue: Queue) -> None:
+    with pytest.raises(InvalidDecision, match="no fault"):
+        queue.decide(ID, Decision(type=DecisionType.APPROVE, by="ana", at="2026-01-02T00:00:00Z", fault=Fault.WRONG))
