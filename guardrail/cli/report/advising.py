@@ -63,17 +63,16 @@ def _of_part(tier: TierPart, part: Part, share: float) -> list[Advice]:
     one = part.threshold
     stakes = f"{tier.tier.value}-stakes"
     if part.next:
+        # the others stand with the tier
+        step = max(part.next, key=lambda step: (step.coverage - one.coverage) / step.more)
         return [
             Advice(
-                what=f"{words.count(step.more, 'more label')} of {stakes} calls drawn at random ({part.calls}; "
-                f"{step.labels:,} in all): then at least {words.percent(step.coverage)} of them run, "
-                f"{words.risk(step.execute_below)}, about {words.percent(step.rate)} of these wrong. This comes out "
-                f"with a probability of {words.percent(POWER)}.",
+                what=f"{words.count(step.more, 'more label')} of {stakes} calls drawn at random ({part.calls}): then "
+                f"at least {words.percent(step.coverage)} of them run, with a probability of {words.percent(POWER)}.",
                 tier=tier.tier,
                 more=step.more,
-                gain=share * (step.coverage - one.coverage),
+                gain=share * (part.share or 0.0) * (step.coverage - one.coverage),
             )
-            for step in part.next
         ]
     if part.curve or (one.refusal is not None and one.refusal.code in _FIRST):
         return []

@@ -18,8 +18,8 @@ from guardrail.calibration.review_load import Sampled, review_load
 from guardrail.calibration.risk_model import RiskModel
 from guardrail.calibration.tier_sample import TierSample, sample_of, stratum
 from guardrail.cli.report import advising, measures, words
-from guardrail.cli.report.content import Part, Quality, Report, TierPart
-from guardrail.types import Alarm, CalibratedPolicy, CalibratedTier, LabelledCall, Threshold, Tier
+from guardrail.cli.report.content import Part, Report, TierPart
+from guardrail.types import Alarm, CalibratedPolicy, CalibratedTier, LabelledCall, RefusalCode, Threshold, Tier
 
 AGREEMENT = "agreement"
 
@@ -53,11 +53,11 @@ class Prices:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """The labelled calls behind a calibration, as the store or files have them."""
+    """The labelled calls behind a calibration, as the store or files have them, and what was left out of them, why."""
 
     calls: Calls
     unanswered: Sequence[LabelledCall] = ()
-    ran_unjudged: Mapping[Tier, int] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
     model: RiskModel | None = None
 
 
@@ -91,8 +91,7 @@ def build(
             for tier, one in shown.items()
             if one.sample is not None and len(one.sample.tested)
         }
-        always = float((1 / given.calls.probability[given.calls.tier == Tier.CRITICAL.rank]).sum())
-        load = review_load(sampled, calls_a_day=calls_a_day, most_a_day=most_reviews, always=always)
+        load = review_load(sampled, calls_a_day=calls_a_day, most_a_day=most_reviews)
         load_says = words.load(load)
     retry_said = _retry_says(prices, retries)
     return Report(
@@ -110,7 +109,7 @@ def build(
         load=load,
         load_says=load_says,
         alarms=tuple(alarms),
-        warnings=_warnings(policy, prepared),
+        warnings=_warnings(policy, prepared, given),
         assumptions=(
             *policy.assumptions,
             *(words.COST_ASSUMPTIONS if any(part.costs for tier in tiers for part in tier.parts) else ()),
@@ -128,10 +127,17 @@ def _prepared(policy: CalibratedPolicy, given: Given, tell: Callable[[str, float
         # nothing is tested here, so nothing is asked of unlabelled traffic
         replace(options, cuts=Cuts.LABELS),
         unanswered=given.unanswered,
-        ran_unjudged=given.ran_unjudged,
+        # whether calls ran unjudged has been answered when the policy was made
+        ran_unjudged=_ran_unjudged(policy),
         traffic={},
         tell=tell,
     )
+
+
+def _ran_unjudged(policy: CalibratedPolicy) -> Mapping[Tier, int] | None:
+    """What the calibration held of calls that ran unjudged: nothing known where it refused a tier for that."""
+    codes = {one.refusal.code for tier in policy.tiers for one in tier.thresholds if one.refusal is not None}
+    return None if RefusalCode.LABELS_ONLY_FROM_ESCALATIONS in codes else {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,9 +222,10 @@ def _part(policy: CalibratedPolicy, tier: CalibratedTier, one: Threshold, shown:
         promised=one.execute_below is not None,
         says=words.evidence(one),
     )
-    if shown.sample is None:
+    if shown.sample is None or not len(shown.sample.tested):
         return plain
     mine = shown.of_part(one)
+    plain = replace(plain, share=float(mine.mean()))
     calls = shown.sample.tested.take(mine)
     if not len(calls) or np.isnan(calls.risk).all():
         return plain
@@ -227,8 +234,8 @@ def _part(policy: CalibratedPolicy, tier: CalibratedTier, one: Threshold, shown:
     return replace(
         plain,
         curve=measures.curve(calls.risk, calls.wrong),
-        before=_quality(shown.before_name, before, calls.wrong),
-        after=_quality("the risk it was calibrated on", calls.risk, calls.wrong),
+        before=measures.quality(shown.before_name, before, calls.wrong),
+        after=measures.quality("the risk it was calibrated on", calls.risk, calls.wrong),
         costs=view,
         cost_says=() if view is None else words.costs(view),
         next=next_steps(
@@ -240,10 +247,6 @@ def _part(policy: CalibratedPolicy, tier: CalibratedTier, one: Threshold, shown:
             share=len(shown.sample.tested) / len(shown.sample.calls),
         ),
     )
-
-
-def _quality(name: str, risk: Any, wrong: Any) -> Quality | None:
-    return measures.quality(name, risk, wrong, probability=True)
 
 
 def _critical() -> TierPart:
@@ -270,7 +273,7 @@ def _retry_says(prices: Prices, retries: Retries | None) -> tuple[str, ...]:
     )
 
 
-def _warnings(policy: CalibratedPolicy, prepared: Prepared | None) -> tuple[str, ...]:
+def _warnings(policy: CalibratedPolicy, prepared: Prepared | None, given: Given | None) -> tuple[str, ...]:
     found = []
     if not policy.adopted_by:
         found.append("this is a proposal: nobody has adopted it, and no guard runs on it")
@@ -281,4 +284,6 @@ def _warnings(policy: CalibratedPolicy, prepared: Prepared | None) -> tuple[str,
             "the labelled calls shown here are not those of the calibration: curves, costs and advice are about these, "
             "promises and evidence about those"
         )
+    if given is not None:
+        found += [f"{words.count(n, 'label was', 'labels were')} left out: {why}" for why, n in given.left_out.items()]
     return tuple(found)

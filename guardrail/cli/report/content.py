@@ -38,10 +38,7 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """How well a number tells wrong calls from right ones, and how near it is to what comes true.
-
-    ``calibrated`` is False for a number that is no probability; then there are no losses.
-    """
+    """How well a number tells wrong calls from right ones, and how near it is to what comes true."""
 
     name: str
     n: int
@@ -64,7 +61,9 @@ class Part:
     """Which calls it is for, in words."""
     threshold: Threshold
     promised: bool
-    says: tuple[str, ...]
+    share: float | None = None
+    """Of the tier's calls; the others are of another part, or of tools that always go to a human."""
+    says: tuple[str, ...] = ()
     curve: tuple[RiskPoint, ...] = ()
     before: Quality | None = None
     after: Quality | None = None

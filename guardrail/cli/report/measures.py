@@ -41,31 +41,22 @@ def curve(risk: Any, wrong: Any) -> tuple[RiskPoint, ...]:
     )
 
 
-def quality(name: str, risk: Any, wrong: Any, *, probability: bool, seed: int = 0) -> Quality | None:
-    """The measures of a number that is higher where a call is riskier; None where no call has it."""
+def quality(name: str, risk: Any, wrong: Any, *, seed: int = 0) -> Quality | None:
+    """The measures of a risk in [0, 1]; None where no call has it (NaN)."""
     np = needed("numpy")
     known = np.isfinite(risk)
     if not known.any():
         return None
     said, right = risk[known], ~wrong[known]
-    plain = Quality(
-        name=name,
-        n=int(known.sum()),
-        auroc=metrics.auroc(-said, right),
-        aurc=metrics.aurc(-said, right),
-        excess_aurc=metrics.excess_aurc(-said, right),
-    )
-    if not probability:
-        return plain
     sure = 1 - said
     some = sure[np.unique(np.rint(np.linspace(0, len(sure) - 1, min(len(sure), _NULL_MOST))).astype(int))]
     bins = reversed(metrics.reliability(sure, right))
     return Quality(
         name=name,
-        n=plain.n,
-        auroc=plain.auroc,
-        aurc=plain.aurc,
-        excess_aurc=plain.excess_aurc,
+        n=int(known.sum()),
+        auroc=metrics.auroc(sure, right),
+        aurc=metrics.aurc(sure, right),
+        excess_aurc=metrics.excess_aurc(sure, right),
         brier=metrics.brier(sure, right),
         log_loss=metrics.log_loss(sure, right),
         ece=metrics.ece(sure, right),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -57,8 +58,15 @@ COST_ASSUMPTIONS: Final = (
 def percent(share: float) -> str:
     """A share with as many digits as tell something."""
     value = 100 * share
+    if 99.5 <= value < 100:
+        return f"{math.floor(10 * value) / 10:.1f} %"
     text = f"{value:.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
     return f"{text} %"
+
+
+def confidence(delta: float) -> str:
+    """How sure a promise is that may fail with a probability of delta."""
+    return f"{100 * (1 - delta):.4g} %"
 
 
 def amount(value: float) -> str:
@@ -82,11 +90,11 @@ def promise(tier: CalibratedTier) -> str:
     if any(one.execute_below is not None for one in tier.thresholds):
         return (
             f"At most {percent(tier.alpha)} of the {stakes} calls that run without a human are wrong; this is "
-            f"promised with {percent(1 - tier.delta)} confidence."
+            f"promised with {confidence(tier.delta)} confidence."
         )
     return (
         f"Every {stakes} call goes to a human: there is no threshold that shows at most "
-        f"{percent(tier.alpha)} wrong calls with {percent(1 - tier.delta)} confidence."
+        f"{percent(tier.alpha)} wrong calls with {confidence(tier.delta)} confidence."
     )
 
 
@@ -95,7 +103,7 @@ def evidence(one: Threshold) -> tuple[str, ...]:
     if one.execute_below is None:
         said = one.refusal.message if one.refusal is not None else ""
         return (f"No threshold: {said}{'' if said.endswith('.') else '.'}",)
-    upper = "" if one.upper is None else f"; with {percent(1 - one.delta)} confidence at most {percent(one.upper)}"
+    upper = "" if one.upper is None else f"; with {confidence(one.delta)} confidence at most {percent(one.upper)}"
     found = [
         f"A call runs {risk(one.execute_below)}.",
         (
@@ -161,17 +169,18 @@ def load(found: ReviewLoad) -> tuple[str, ...]:
     """What few reviewers leave of the promise, in sentences."""
     said = [
         (
-            f"At {found.calls:,.0f} calls a day and at most {found.most:,.0f} reviews, those calls are reviewed of "
-            f"which most is to be feared: {found.reviews:,.1f} a day on average, and on 19 of 20 days at most {found.busy_day:,}."
+            f"At {found.calls:,.0f} calls a day (critical ones aside) and at most {found.most:,.0f} reviews, those calls "
+            f"are reviewed of which most is to be feared: {found.reviews:,.1f} a day on average, and at most "
+            f"{found.busy_day:,} on 19 of 20 days."
         )
     ]
     if not found.fits:
-        said.append("That is more than asked for: calls that always go to a human are too many by themselves.")
+        said.append("That is more than asked for: calls of tools that may not run by themselves are too many.")
     said += [
         f"{tier.value.capitalize()} stakes: calls run {risk(one.execute_below)}, {percent(one.coverage)} of "
         f"{one.calls:,.0f} a day. Of {count(one.executed, 'labelled call')} there {one.errors:,} "
         f"{'was' if one.errors == 1 else 'were'} wrong: what can be promised is at most {percent(one.alpha)} wrong, "
-        f"with {percent(1 - one.delta)} confidence."
+        f"with {confidence(one.delta)} confidence."
         for tier, one in found.tiers.items()
     ]
     said.append(
