@@ -7,14 +7,13 @@ where its error is less certain, where a threshold lies, and where its tool is r
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
+from guardrail.codec import digest
 from guardrail.errors import ConfigError
 from guardrail.types import Tier
 
@@ -25,16 +24,6 @@ LEAST_RISK: Final = 0.005
 FLOOR: Final = 0.5
 """The least chance of a call, as a share of what it has where all are drawn alike."""
 _STEPS: Final = 200
-
-
-def audit_number(seed: str, name: str) -> float:
-    """A number in [0, 1), uniform over names, that nobody can foretell who lacks the seed (HMAC-SHA-256).
-
-    The same seed and name give the same number, so a draw can be made again and cannot be made better. ``name`` is what
-    is drawn, such as a record's id: known before anything is measured, and so independent of what is found.
-    """
-    found = hmac.digest(seed.encode("utf-8", "surrogatepass"), name.encode("utf-8", "surrogatepass"), sha256)
-    return (int.from_bytes(found[:8], "big") >> 11) / 2.0**53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +42,8 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What a draw goes by."""
-        return f"{self.record_id}/{self.call_id}"
+        """What a draw goes by: nothing but which call it is."""
+        return digest("audit", self.record_id, self.call_id)
 
 
 def allocate(
@@ -85,23 +74,24 @@ def allocate(
     return _shared(weights, budget, floor * budget / len(calls))
 
 
-def drawn(calls: Sequence[Candidate], probabilities: Sequence[float], seed: str) -> list[tuple[Candidate, float]]:
-    """The calls that are drawn, each independently of the others, with their probabilities."""
+def drawn(
+    calls: Sequence[Candidate], probabilities: Sequence[float], number: Callable[[str], float]
+) -> list[tuple[Candidate, float]]:
+    """The calls that are drawn, each independently of the others, with their probabilities.
+
+    ``number`` gives a uniform number in [0, 1) for a name (``Candidate.name``), the same one each time.
+    """
     chances = zip(calls, probabilities, strict=True)
-    return [(call, chance) for call, chance in chances if audit_number(seed, f"draw {call.name}") < chance]
-
-
-def thresholds(execute_below: Mapping[Tier, float | None], tier: Tier) -> float | None:
-    """The threshold of a tier, if it says anything about risks: above 1 all calls run."""
-    found = execute_below.get(tier)
-    return found if found is not None and 0 < found < 1 else None
+    return [(call, chance) for call, chance in chances if number(call.name) < chance]
 
 
 def _worth(call: Candidate) -> float:
     if call.risk is not None and not 0 <= call.risk <= 1:
-        raise ConfigError(f"the risk of {call.name} is {call.risk}: it must lie in 0 to 1")
+        raise ConfigError(f"the risk of {call.call_id} in {call.record_id} is {call.risk}: it must lie in 0 to 1")
     if not 0 < call.probability <= 1:
-        raise ConfigError(f"{call.name} was audited with a probability of {call.probability}: it must lie in (0, 1]")
+        raise ConfigError(
+            f"{call.call_id} in {call.record_id} was audited with a probability of {call.probability}: it must lie in (0, 1]"
+        )
     risk = UNKNOWN_RISK if call.risk is None else min(max(call.risk, LEAST_RISK), 1 - LEAST_RISK)
     near = 0.0
     if call.threshold is not None:
