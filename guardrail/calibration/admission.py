@@ -172,15 +172,17 @@ def _escalated(calls: Calls, tier: Tier, ran_unjudged: Mapping[Tier, int] | None
     ran = None if ran_unjudged is None else ran_unjudged.get(tier, 0)
     executed = (calls.route == NOWHERE) | (calls.route == ROUTES.index(Route.EXECUTE))
     reviewed = calls.source == SOURCES.index(LabelSource.REVIEW)
-    if not len(calls) or ran == 0 or (executed | ~reviewed).any():
+    if not ran and not len(calls):
         return None
-    of = f"{ran} of its calls ran" if ran else "whether calls of it ran"
+    if ran == 0 or (executed | ~reviewed).any():
+        return None
+    who = f"all {len(calls)} labels are of calls that a human decided" if len(calls) else "no label counts"
+    of = f"{ran} of its calls ran without a chance of being judged" if ran else "whether calls of it ran is not known"
     return Refusal(
         code=RefusalCode.LABELS_ONLY_FROM_ESCALATIONS,
-        message=f"all {len(calls)} labels are of calls that a human decided, and {of}"
-        f"{' without a chance of being judged' if ran else ' is not known'}: nothing is known of those. Set an audit "
-        f"rate for {tier.value}, label what it draws, and calibrate then; where no call of it ran while these labels "
-        "were collected, say so (ran_unjudged={} in Python, --all-reviewed on the command line)",
+        message=f"{who}, and {of}: nothing is known of those. Set an audit rate for {tier.value}, label what it draws, "
+        "and calibrate then; where no call of it ran while these labels were collected, say so (ran_unjudged={} in "
+        "Python, --all-reviewed on the command line)",
     )
 
 

@@ -19,11 +19,10 @@ from guardrail.errors import ConfigError
 from guardrail.policy import Policy
 
 if TYPE_CHECKING:
-    from guardrail.calibration import RiskModel
+    from guardrail.calibration import Combiner, Retries, RiskModel
 
 NOTHING: Final = 3
 """The exit code where no tier has a threshold."""
-_PAGE: Final = 200
 
 
 def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -48,7 +47,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, values: tuple[s
 def _plan(_: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
-    first, _, looks = value.partition(",")
+    first, _separator, looks = value.partition(",")
     if not (first.isdecimal() and looks.isdecimal() and int(first) and int(looks)):
         raise click.BadParameter(f"{value!r} is no plan; 100,4 plans looks at 100, 200, 400 and 800", param=parameter)
     return int(first), int(looks)
@@ -128,8 +127,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--risk-model-out", type=_FILE, help="Write its risk model here. [default: beside it, .risk.json]")
 @json_option
 @store_option
-@click.pass_context
-def calibrate(context: click.Context, files: tuple[Path, ...], **given: Any) -> None:
+def calibrate(files: tuple[Path, ...], **given: Any) -> None:
     """Propose thresholds that keep a promise, from labelled calls.
 
     Of each tier: with this confidence, at most ALPHA of the calls that run without a human are wrong. Where that cannot
@@ -139,13 +137,13 @@ def calibrate(context: click.Context, files: tuple[Path, ...], **given: Any) -> 
     the store. Nothing is adopted: `guardrail policy adopt` does that. Exits with 3 if no tier has a threshold.
     """
     from guardrail import calibration
-    from guardrail.cli.calibrate.labels import file_labels
+    from guardrail.cli.calibrate.labels import file_labels, store_labels
     from guardrail.cli.calibrate.ledgers import kept_ledger
     from guardrail.cli.calibrate.view import views
 
     out, model_out = _outputs(given["out"], given["risk_model_out"])
     with _telling(quiet=given["as_json"]) as tell:
-        labels = file_labels(files, tell) if files else stored_labels(tell)
+        labels = file_labels(files, tell) if files else store_labels(tell)
         ran = {} if given["all_reviewed"] else labels.ran_unjudged
         with kept_ledger(files, given["ledger_file"], given["plan"]) as ledger:
             found = calibration.calibrate(
@@ -186,7 +184,7 @@ def calibrate(context: click.Context, files: tuple[Path, ...], **given: Any) -> 
         for path in written:
             console.print(f"wrote {path}")
     if not found.promises:
-        context.exit(NOTHING)
+        click.get_current_context().exit(NOTHING)
 
 
 def _outputs(out: Path | None, model: Path | None) -> tuple[Path | None, Path]:
@@ -209,31 +207,33 @@ def _outputs(out: Path | None, model: Path | None) -> tuple[Path | None, Path]:
     return out, model or out.with_name(f"{out.stem}.risk.json")
 
 
-def _combiner(name: str) -> str | RiskModel:
+def _combiner(name: str) -> Combiner | RiskModel:
     from guardrail.calibration import Combiner, RiskModel
 
-    return name if name in list(Combiner) else RiskModel.load(name)
+    return Combiner(name) if name in list(Combiner) else RiskModel.load(name)
 
 
-def _attempts(policy: Path | None) -> str:
+def _attempts(policy: Path | None) -> Retries:
+    from guardrail.calibration import Retries
+
     if policy is None:
-        return "strata"
+        return Retries.STRATA
     retries = any(settings.max_retries for settings in Policy.load(policy).settings.values())
-    return "strata" if retries else "all"
+    return Retries.STRATA if retries else Retries.ALL
 
 
 def _traffic() -> Mapping[str, list[Mapping[str, float | None]]]:
     """The signals of every call of the store, by tier, whether or not anybody judged it."""
+    from guardrail.engine.labels import stored_records
+
     found: dict[str, list[Mapping[str, float | None]]] = {}
     with opened_store() as store:
-        before: str | None = None
-        while page := store.records(limit=_PAGE, before=before):
-            for record in page:
-                for verdict in record.verdict.verdicts:
-                    signals = verdict.scored or verdict.signals
-                    if signals and not any(signal.bounds for signal in signals):
-                        found.setdefault(verdict.tier.value, []).append({one.name: one.value for one in signals})
-            before = page[-1].id
+        for record in stored_records(store):
+            for verdict in record.verdict.verdicts:
+                signals = verdict.scored or verdict.signals
+                # a call whose samples were not all drawn has bounds, and no score yet
+                if signals and not any(signal.bounds for signal in signals):
+                    found.setdefault(verdict.tier.value, []).append({one.name: one.value for one in signals})
     return found
 
 
