@@ -95,7 +95,7 @@ def _quantiles(risk: Any) -> tuple[float, ...]:
 
 
 def _thresholds(sample: TierSample, asked: Asked) -> tuple[tuple[Threshold, ...], Any]:
-    """The threshold of each kind of attempt, and which of the tested calls run."""
+    """The threshold of each kind of attempt, and which of the tested calls lie below theirs, whatever their tool."""
     np = needed("numpy")
     wanted = STRATA[asked.retries]
     parts = {attempts: sample.allowed & stratum(sample.tested, attempts) for attempts in wanted}
@@ -110,7 +110,7 @@ def _thresholds(sample: TierSample, asked: Asked) -> tuple[tuple[Threshold, ...]
         one = _threshold(sample, sample.tested.take(parts[attempts]), attempts, asked, delta, testable=attempts in able)
         found.append(one)
         if one.execute_below is not None:
-            runs |= parts[attempts] & (sample.tested.risk < one.execute_below)
+            runs |= stratum(sample.tested, attempts) & (sample.tested.risk < one.execute_below)
     return tuple(found), runs
 
 

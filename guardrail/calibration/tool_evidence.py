@@ -66,7 +66,7 @@ def vetoes(aside: Calls, tools: tuple[str, ...], *, alpha: float, delta: float) 
 def tool_evidence(
     tested: Calls, runs: Any, tools: tuple[str, ...], why: Mapping[str, str], *, delta: float
 ) -> tuple[ToolEvidence, ...]:
-    """What each tool did on the calls of the test; ``runs``: those below their threshold."""
+    """What each tool did on the calls of the test, or would do that may not; ``runs``: those below their threshold."""
     found = []
     below = tested.take(runs)
     for tool in tools:
