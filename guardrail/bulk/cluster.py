@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing
 from typing import Any, Final
 
 from guardrail.bulk.job import Job
 from guardrail.bulk.replaying import Worker
 from guardrail.bulk.results import line_of
 from guardrail.codec import from_json, to_json
-from guardrail.errors import ConfigError, MissingExtra
+from guardrail.errors import ConfigError, GuardrailError, MissingExtra
 from guardrail.types import Case
 
 COLUMN: Final = "case"
+_LONGEST: Final = 300
 
 
 class Batches:
@@ -78,29 +81,54 @@ def run(
                 f"there is no Ray cluster at {address or 'this machine'} ({type(error).__name__}): start one with "
                 "`ray start --head`, and give its address with --ray-address"
             ) from error
+    logs = logging.getLogger("ray.data")
+    level = logs.level
+    logs.setLevel(logging.ERROR)  # what it tells of its steps would stand between the lines of the progress
     try:
-        context = data.DataContext.get_current()
-        context.enable_progress_bars = False
-        size = max(1, job.concurrency)
-        lines = [{COLUMN: json.dumps(to_json(case))} for case in cases]
+        _over(ray, data, cases, job, done, workers=workers, cpus=cpus)
+    except ray.exceptions.RayError as error:
+        said = str(error).strip().split("\n")[-1][:_LONGEST]
+        raise GuardrailError(
+            f"the cluster gave up ({type(error).__name__}: {said}); what is finished is kept, and the same command "
+            "goes on from there"
+        ) from error
+    finally:
+        logs.setLevel(level)
+        if own:
+            ray.shutdown()
+
+
+def _over(
+    ray: Any,
+    data: Any,
+    cases: Sequence[Case],
+    job: Job,
+    done: Callable[[Case], bool],
+    *,
+    workers: int | None,
+    cpus: float,
+) -> None:
+    context = data.DataContext.get_current()
+    shown, context.enable_progress_bars = context.enable_progress_bars, False
+    size = job.concurrency
+    room = max(1, int(ray.cluster_resources().get("CPU", 1) // cpus))
+    lines = [{COLUMN: json.dumps(to_json(case))} for case in cases]
+    try:
         # a block for each batch: it is what is lost with a machine, and what comes back at once
-        found = data.from_items(lines, override_num_blocks=-(-len(lines) // size)).map_batches(
+        found = data.from_items(lines, override_num_blocks=math.ceil(len(lines) / size)).map_batches(
             Batches,
             fn_constructor_kwargs={"job": job},
             batch_size=size,
             batch_format="numpy",
-            concurrency=workers or (1, max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1e-9)))),
+            compute=data.ActorPoolStrategy(min_size=workers or 1, max_size=workers or room),
             num_cpus=cpus,
         )
-        rows = found.iter_rows()
-        for row in rows:
-            if not done(from_json(Case, json.loads(row[COLUMN]))):
-                break
-        with suppress(AttributeError):
-            rows.close()
+        with closing(iter(found.iter_rows())) as rows:
+            for row in rows:
+                if not done(from_json(Case, json.loads(row[COLUMN]))):
+                    return
     finally:
-        if own:
-            ray.shutdown()
+        context.enable_progress_bars = shown
 
 
 def _ray() -> tuple[Any, Any]:

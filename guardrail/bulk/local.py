@@ -38,5 +38,7 @@ async def run(
         async with asyncio.TaskGroup() as group:
             for _ in range(job.concurrency):
                 group.create_task(work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # the first one ended the others
     finally:
         await worker.close()

@@ -72,11 +72,21 @@ class Results:
         return self._finished
 
     def add(self, case: Case) -> None:
-        """Write a case; it survives a crash once this returns."""
-        offset = self._file.seek(0, os.SEEK_END)
-        self._file.write(line_of(case))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Write a case; it survives a crash once this returns.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        try:
+            offset = self._file.seek(0, os.SEEK_END)
+            self._file.write(line_of(case))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write results to {self.path}: {error.strerror}; what is in the file is kept, and the same "
+                "command goes on from there"
+            ) from error
         self._lines += 1
         self._finished[case.id] = _entry(case.run, offset, failed=bool(case.failure))
 
