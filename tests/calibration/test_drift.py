@@ -77,6 +77,16 @@ def test_the_sizes_are_those_of_scipy_whatever_is_tied(live: list[float], refere
 
 
 @given(live=scores, reference=scores)
+def test_the_p_value_is_that_of_two_tests(live: list[float], reference: list[float]) -> None:
+    found = drift(live, reference)
+    assert found is not None
+    n, m = len(live), len(reference)
+    moved = stats.mannwhitneyu(live, reference, method="asymptotic").pvalue if len({*live, *reference}) > 1 else 1.0
+    changed = stats.kstwobign.sf(found.distance * math.sqrt(n * m / (n + m)))
+    assert found.p_value == pytest.approx(min(1.0, 2 * min(moved, changed)), abs=1e-9)
+
+
+@given(live=scores, reference=scores)
 def test_both_sides_may_change_places(live: list[float], reference: list[float]) -> None:
     one, other = drift(live, reference), drift(reference, live)
     assert one is not None

@@ -55,7 +55,7 @@ def test_a_calm_status_on_one_screen(run, store, calibration) -> None:
     audit(store, calibration, "..." * 5 + "x")
     result = run("status", *WIDE)
     assert result.exit_code == 0, result.output
-    for said in (
+    for text in (
         "at most 10 % of what runs is wrong, 95 % sure",
         "run at a risk below 0.2",
         "16 calls: 16 executed (16 on the promise)",
@@ -64,7 +64,7 @@ def test_a_calm_status_on_one_screen(run, store, calibration) -> None:
         "of 20 against the promise",
         "adopted by ana",
     ):
-        assert said in result.stdout
+        assert text in result.stdout
     assert len(result.stdout.splitlines()) < 24
     assert "larm" not in result.stdout
 

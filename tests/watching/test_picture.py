@@ -45,6 +45,13 @@ def test_calls_are_counted_by_tier_and_route() -> None:
     assert from_json(Status, to_json(found)) == found
 
 
+def test_calls_on_another_promise_are_not_on_this_one() -> None:
+    store = MemoryStore()
+    audit(store, promised(alpha=0.2), "..")
+    tier = medium(seen(store, promised()))
+    assert (tier.executed, tier.promised, tier.drawn) == (2, 0, 0)
+
+
 def test_audits_are_drawn_answered_and_waiting() -> None:
     one, store = promised(), MemoryStore()
     audit(store, one, "..x")

@@ -263,6 +263,29 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(after: bool) ->
     assert at > 5
 
 
+def test_a_watcher_that_loses_a_race_looks_again() -> None:
+    one, store = promised(), MemoryStore()
+    audit(store, one, ".x")
+
+    class Slower:
+        """Another watcher is always a little faster, until nothing is left to do."""
+
+        def __getattr__(self, name: str):
+            return getattr(store, name)
+
+        def put_state(self, key: str, text: str, *, revision: int) -> bool:
+            if not revision:
+                watch(store, one)
+                audit(store, one, "x", prefix="new")
+            return store.put_state(key, text, revision=revision)
+
+    evidence = look(Slower(), one).evidence  # type: ignore[arg-type]
+    assert evidence == watched(store, one)
+    stream = evidence.stream(Tier.MEDIUM)
+    assert stream is not None
+    assert (stream.process.n, stream.process.wrong) == (3, 2)
+
+
 def test_several_watchers_agree_on_one_count(tmp_path: Path) -> None:
     one, url = promised(), f"sqlite:///{tmp_path / 'guardrail.db'}"
     first = open_store(url)
