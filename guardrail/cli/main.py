@@ -14,11 +14,14 @@ from guardrail.cli.cluster import cluster
 from guardrail.cli.explain import explain_schema
 from guardrail.cli.options import DEFAULT_STORE
 from guardrail.cli.plugins import COMMANDS, entries, load
+from guardrail.cli.policy.command import policy_group
 from guardrail.cli.records import log, show
 from guardrail.cli.replay.command import replay
+from guardrail.cli.report.command import report
 from guardrail.cli.reviews import reviews
 from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
+from guardrail.cli.simulate.command import simulate
 from guardrail.cli.status.command import status, watch
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.version import __version__
@@ -99,5 +102,20 @@ def main(ctx: click.Context, store: str) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its escape
 
 
-for _command in (log, show, reviews, schema, cluster, explain_schema, bench, calibrate, status, watch, replay):
+for _command in (
+    log,
+    show,
+    reviews,
+    policy_group,
+    report,
+    schema,
+    cluster,
+    explain_schema,
+    bench,
+    calibrate,
+    status,
+    watch,
+    replay,
+    simulate,
+):
     main.add_command(_command)

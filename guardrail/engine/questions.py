@@ -1,0 +1,86 @@
+"""Which calls of a store wait for somebody's judgement, and how they came to: those that a promise rests on first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from guardrail.calibration.judgements import contradict, judgements, moment
+from guardrail.calibration.labelled import Draws, chance_of
+from guardrail.engine.labels import stored_draws, stored_records
+from guardrail.review import WAITING
+from guardrail.store import Store
+from guardrail.types import Label, Record, Route, Tier, Verdict
+
+_ALL: Final = 10**9
+
+
+class Why(IntEnum):
+    """Why a call is asked about; the least comes first."""
+
+    DRAWN = 0
+    """A draw chose it: until somebody judges it, it counts as wrong."""
+    REVIEWED = 1
+    """A reviewer saw it, and did not say whether it was right."""
+    UNDRAWN = 2
+    """Nothing chose it: a judgement of it tells something, and no promise can rest on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Open:
+    """A call that nobody has judged."""
+
+    record_id: str
+    call_id: str
+    at: str
+    why: Why
+
+
+def open_calls(
+    store: Store, *, tier: Tier | None = None, tool: str | None = None, drawn_only: bool = False
+) -> list[Open]:
+    """The calls that nobody has judged, those that were drawn first and the oldest of these first; of the undrawn the
+    newest. Calls that wait for a reviewer are left to the review, and calls that share their id with another of their
+    step to nobody: a label could not say which it is about.
+    """
+    waiting = {(one.record_id, one.call.id) for one in store.reviews(states=WAITING, limit=_ALL)}
+    draws = Draws.of(stored_draws(store))
+    found = [
+        Open(record_id=record.id, call_id=verdict.call.id, at=record.at, why=_why(record, verdict, draws))
+        for record in stored_records(store)
+        for verdict, said in judged_calls(record)
+        if not said
+        and tier in (None, verdict.tier)
+        and tool in (None, verdict.call.name)
+        and (record.id, verdict.call.id) not in waiting
+    ]
+    found = [one for one in found if one.why is Why.DRAWN or not drawn_only]
+    # stored records come newest first
+    drawn = [one for one in found if one.why is not Why.UNDRAWN]
+    drawn.sort(key=lambda one: (one.why, moment(one.at), one.record_id))
+    return [*drawn, *(one for one in found if one.why is Why.UNDRAWN)]
+
+
+def judged_calls(record: Record) -> Iterator[tuple[Verdict, tuple[Label, ...]]]:
+    """The calls of a record that can be told apart, with the labels of each that stand."""
+    ids = Counter(verdict.call.id for verdict in record.verdict.verdicts)
+    for verdict in record.verdict.verdicts:
+        if ids[verdict.call.id] == 1:
+            yield verdict, judgements(label for label in record.labels if label.call_id == verdict.call.id)
+
+
+def contradictions(store: Store) -> Iterator[tuple[Record, Verdict, tuple[Label, ...]]]:
+    """The calls that were judged both right and wrong, with what was said, newest first."""
+    for record in stored_records(store):
+        for verdict, said in judged_calls(record):
+            if contradict(said):
+                yield record, verdict, said
+
+
+def _why(record: Record, verdict: Verdict, draws: Draws) -> Why:
+    if chance_of(record, verdict, draws).probability is None:
+        return Why.UNDRAWN
+    return Why.REVIEWED if verdict.route is Route.REVIEW and not record.verdict.audited else Why.DRAWN
