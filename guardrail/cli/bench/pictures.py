@@ -110,6 +110,19 @@ def cost(points: Sequence[Priced], path: Path, *, curves: Sequence[Curve] = ()) 
     return _figure(draw, path, title="What a signal costs and tells")
 
 
+def lines(curves: Sequence[Curve], path: Path, *, title: str, x: str, y: str) -> Path:
+    """Curves over a logarithmic scale from left to right, and from 0 up."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, curves)
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+
+    return _figure(draw, path, title=title)
+
+
 def clumps(counts: Sequence[tuple[float, int]], path: Path, *, name: str) -> Path:
     """How often a model states each confidence: stated numbers clump at round values."""
 

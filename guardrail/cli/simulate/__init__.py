@@ -1,0 +1,1 @@
+"""``guardrail simulate``: what a calibration will probably give."""
