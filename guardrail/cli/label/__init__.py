@@ -1,0 +1,1 @@
+"""``guardrail label``: judgements on calls, from people, files, services and programs."""
