@@ -1,63 +1,66 @@
-"""Replayed calls with their judgements, as calibration reads them."""
+"""Replayed calls with their judgements, as calibration reads them.
+
+Which judgement counts, and with which probability, is decided where it is for the records of a store.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 
-from guardrail.types import Case, Label, LabelledCall, LabelSource, score_fingerprint
+from guardrail.calibration import Labelled, labelled_calls
+from guardrail.types import AuditDraw, Case, Label, LabelSource, Record, StepVerdict
 
 
-def labelled_calls(
-    case: Case, recorded: Case | None = None, *, probability: float | None = None
-) -> Iterator[LabelledCall]:
-    """The judged calls of a replayed case, with the score that they have now.
+def labelled(
+    pairs: Iterable[tuple[Case, Case]], *, draws: Iterable[AuditDraw] = (), probability: float | None = None
+) -> Labelled:
+    """The judged calls of replayed cases, each beside the case that was recorded, with the scores that they have now.
 
-    A checker is asked about every plan: its judgements have probability 1. A label that was kept has its own; else,
-    where the ``recorded`` step was drawn for an audit, that of the draw; else ``probability``, which the caller states.
-    Calls about which people contradict each other are left out; a plan that is wrong, nobody says where, is wrong in
-    every call.
+    A checker was asked about every plan, which has probability 1: where it could not tell, the call is unanswered. A
+    label that was kept has the probability of the recorded step's audit, and of ``draws`` among audited ones; else
+    ``probability``, which the caller states; without that, none, and it is no evidence. A plan that is wrong, nobody says where, is wrong in every call.
     """
-    if case.failure or case.verdict is None:
-        return
-    audited = None
-    if recorded is not None and recorded.verdict is not None and recorded.verdict.audited:
-        audited = recorded.verdict.audit_probability or None
-    for index, verdict in enumerate(case.verdict.verdicts):
-        said = [label for label in case.labels if label.call_id == verdict.call.id]
-        if len({label.correct for label in said}) > 1:
-            continue
-        if said:
-            likely = _likely(said[0], audited, probability)
-            yield _row(case, index, said[0], correct=said[0].correct, probability=likely)
-        elif case.correct is not None:
-            yield _row(case, index, None, correct=case.correct, probability=audited or probability)
+    ready = [(recorded, case) for recorded, case in pairs if case.verdict is not None and not case.failure]
+    return labelled_calls([_record(recorded, case, probability) for recorded, case in ready], draws)
 
 
-def _likely(label: Label, audited: float | None, stated: float | None) -> float | None:
-    if label.probability is not None:
-        return label.probability
-    return 1.0 if label.source is LabelSource.CHECKER else audited or stated
-
-
-def _row(case: Case, index: int, label: Label | None, *, correct: bool, probability: float | None) -> LabelledCall:
-    assert case.verdict is not None
-    verdict = case.verdict.verdicts[index]
-    signals = verdict.scored or verdict.signals
-    return LabelledCall(
-        id=f"{case.id}/{verdict.call.id or index}",
-        tier=verdict.tier,
-        tool=verdict.call.name,
-        correct=correct,
-        probability=probability,
-        risk=next((signal.value for signal in signals if signal.name == "risk"), None),
-        signals={signal.name: signal.value for signal in signals if signal.name != "risk"},
-        source=LabelSource.IMPORT if label is None else label.source,
-        by="" if label is None else label.by,
-        at=case.at if label is None else label.at,
-        task=case.group,
+def _record(recorded: Case, case: Case, stated: float | None) -> Record:
+    """The record that a guard would have of the replayed step, had it been drawn for an audit as this one was."""
+    labels = case.labels or tuple(_of_plan(case))
+    kept = bool(recorded.labels) or recorded.correct is not None
+    known = recorded.verdict
+    chance = 0.0
+    if case.run.get("checker") and not (kept and case.run.get("plan") == "kept"):
+        chance = 1.0
+    elif known is not None and known.audited:
+        chance = known.audit_probability
+    elif labels:
+        chance = stated or 0.0
+    return Record(
+        id=case.id,
+        at=case.at,
+        thread_id=case.group,
+        namespace="",
+        step_id=case.id,
         attempt=case.attempt,
-        route=verdict.route,
-        call=verdict.call,
-        fault=None if label is None else label.fault,
-        fingerprint=score_fingerprint(case.fingerprint, verdict.tier),
+        model=case.model,
+        request_digest="",
+        planned=case.planned,
+        samples=case.samples,
+        verdict=_drawn(case, chance),
+        fingerprint=case.fingerprint,
+        tools=case.tools,
+        labels=labels,
     )
+
+
+def _drawn(case: Case, chance: float) -> StepVerdict:
+    assert case.verdict is not None
+    return replace(case.verdict, audited=chance > 0, audit_probability=chance)
+
+
+def _of_plan(case: Case) -> Iterable[Label]:
+    if case.correct is not None:
+        for identity in dict.fromkeys(call.id for call in case.planned.calls):
+            yield Label(call_id=identity, correct=case.correct, source=LabelSource.IMPORT, by="", at=case.at)

@@ -103,7 +103,7 @@ class Worker:
         asked = await self._ask(step, found)
         # a judge may be a model of its own: the requests of other cases go on meanwhile
         await asyncio.to_thread(self._score, case, step, asked, found)
-        if self._checker is not None and found.case.correct is None:
+        if self._checker is not None and found.case.correct is None and not found.case.labels:
             found.update(**judged(self._checker, found.case, by=self.run["checker"]))
 
     async def _ask(self, step: PlanningStep, found: _Found) -> list[tuple[Signal, ...]]:

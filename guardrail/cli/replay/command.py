@@ -61,4 +61,4 @@ def replay(files: tuple[Path, ...], *, tools_file: Path | None, as_json: bool, *
     # the engine and the planner are this command's alone: no other has to load them
     from guardrail.cli.replay.session import Session
 
-    Session(files, tools_file, given, as_json=as_json).run()
+    Session(files, tools_file, {**given, "files": files}, as_json=as_json).run()

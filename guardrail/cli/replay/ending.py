@@ -10,14 +10,16 @@ from typing import Any
 import click
 
 from guardrail.bulk import Job, Results
-from guardrail.bulk.labelled import labelled_calls
+from guardrail.bulk.labelled import labelled
 from guardrail.bulk.summary import summary
 from guardrail.cli import render
+from guardrail.cli.options import opened_store
 from guardrail.cli.replay.view import beside, summed_up
 from guardrail.clustering import shared
 from guardrail.codec import to_json
+from guardrail.engine.labels import stored_draws
 from guardrail.errors import ConfigError
-from guardrail.types import Case
+from guardrail.types import AuditDraw, Case
 
 
 def go_on(results: Results, cases: Sequence[Case]) -> str:
@@ -49,26 +51,33 @@ def end(
     console.print(f"results are in {results.path}")
     path: Path | None = given["labelled"]
     if path is not None:
-        console.print(_labelled(path, pairs, given["label_probability"]))
+        console.print(_labelled(path, pairs, given, kept=job.keep_plan))
     if as_json:
         click.echo(json.dumps({**to_json(found), "stopped": stopped, "finished": len(pairs), "cases": len(cases)}))
     if found.failed or not complete:
         raise click.exceptions.Exit(1)
 
 
-def _labelled(path: Path, pairs: Sequence[tuple[Case, Case]], probability: float | None) -> str:
-    rows = [row for recorded, case in pairs for row in labelled_calls(case, recorded, probability=probability)]
+def _labelled(path: Path, pairs: Sequence[tuple[Case, Case]], given: Mapping[str, Any], *, kept: bool) -> str:
+    draws: Sequence[AuditDraw] = ()
+    if kept and not given["files"]:
+        with opened_store() as store:
+            draws = list(stored_draws(store))
+    found = labelled(pairs, draws=draws, probability=given["label_probability"])
     try:
         with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(json.dumps(to_json(row)) + "\n" for row in rows)
+            # a call that was to be judged and could not be is no evidence that it is right
+            file.writelines(json.dumps(to_json(row)) + "\n" for row in (*found.calls, *found.unanswered))
     except OSError as error:
         raise ConfigError(f"cannot write judged calls to {path}: {error.strerror}") from error
-    unknown = sum(row.probability is None for row in rows)
-    calls = sum(len(case.planned.calls) for _, case in pairs if not case.failure)
-    said = f"{len(rows)} judged calls of {calls} are in {path}"
+    said = [f"{len(found.calls)} judged calls are in {path}"]
+    if found.unanswered:
+        said.append(f"{len(found.unanswered)} that were to be judged and were not stand there as wrong")
+    unknown = sum(row.probability is None for row in found.calls)
     if unknown:
-        said += (
-            f"; {unknown} are no evidence, since nobody knows how likely they were to be judged: say it with "
+        said.append(
+            f"{unknown} are no evidence, since nobody knows how likely they were to be judged: where you do, say so with "
             "--label-probability"
         )
-    return said
+    said += [f"{count} are left out: {why}" for why, count in found.left_out.items()]
+    return "\n  ".join(said)
