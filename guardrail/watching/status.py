@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,7 +13,6 @@ from guardrail.calibration.binomial import at_most
 from guardrail.calibration.drift import Drift, drift
 from guardrail.store import Store
 from guardrail.types import (
-    AuditDraw,
     CalibratedPolicy,
     CalibratedTier,
     Record,
@@ -25,7 +24,7 @@ from guardrail.types import (
     score_fingerprint,
 )
 from guardrail.watching.advice import advice
-from guardrail.watching.audits import Ran, ran
+from guardrail.watching.audits import Ran, SecondDraws, ran
 from guardrail.watching.picture import Evidence, ReviewLoad, Status, TierStatus
 from guardrail.watching.streams import Stream, Watched
 
@@ -47,7 +46,7 @@ def status(
         StoreError: the store cannot be read.
     """
     since = now - timedelta(days=days)
-    seen = _Seen(calibration, _draws(store))
+    seen = _Seen(calibration, SecondDraws.of(store))
     count, cut = 0, False
     for record in _records(store, since):
         if count == MOST_RECORDS:
@@ -76,7 +75,7 @@ def status(
 class _Seen:
     """What the records of some days tell, tier by tier."""
 
-    def __init__(self, calibration: CalibratedPolicy | None, draws: Mapping[str, list[AuditDraw]]) -> None:
+    def __init__(self, calibration: CalibratedPolicy | None, draws: SecondDraws) -> None:
         self._calibration = calibration
         self._digest = "" if calibration is None else calibration_digest(calibration)
         self._draws = draws
@@ -96,7 +95,7 @@ class _Seen:
             if score is not None:
                 self._scores[verdict.tier].append(score)
         if self._digest:
-            for one in ran(record, record.labels, self._draws.get(record.id, ()), self._digest):
+            for one in ran(record, record.labels, self._draws, self._digest):
                 self._ran[one.tier].append((record.at, one))
 
     def status(self, tier: Tier, evidence: Watched | None) -> TierStatus:
@@ -200,16 +199,6 @@ def _records(store: Store, since: datetime) -> Iterator[Record]:
         if len(page) < _PAGE:
             return
         before = page[-1].id
-
-
-def _draws(store: Store) -> dict[str, list[AuditDraw]]:
-    found: dict[str, list[AuditDraw]] = defaultdict(list)
-    after = 0
-    while page := store.draws(after=after, limit=_PAGE):
-        for number, draw in page:
-            found[draw.record_id].append(draw)
-            after = number
-    return found
 
 
 def moment(at: str) -> datetime:

@@ -19,7 +19,7 @@ from guardrail.codec import canonical, from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError
 from guardrail.store import Store
 from guardrail.types import Alarm, CalibratedPolicy, Label, Record
-from guardrail.watching.audits import ran
+from guardrail.watching.audits import SecondDraws, ran
 from guardrail.watching.notifying import Notify
 from guardrail.watching.streams import Stream, Watched
 
@@ -134,12 +134,13 @@ class _Watching:
 
     def _taken(self, evidence: Watched, page: Sequence[tuple[int, str, Label]]) -> Watched:
         records: dict[str, Record | None] = {}
+        draws = SecondDraws.of(self._store) if page else SecondDraws()
         for number, record_id, label in page:
             if record_id not in records:
                 records[record_id] = self._record(record_id)
             record = records[record_id]
             if record is not None:
-                evidence = self._answered(evidence, record, label)
+                evidence = self._answered(evidence, record, label, draws)
             evidence = replace(evidence, after=number)
         return evidence
 
@@ -151,9 +152,8 @@ class _Watching:
         promised = (verdict.promise.calibration for verdict in record.verdict.verdicts if verdict.promise is not None)
         return record if self._digest in promised else None
 
-    def _answered(self, evidence: Watched, record: Record, label: Label) -> Watched:
+    def _answered(self, evidence: Watched, record: Record, label: Label, draws: SecondDraws) -> Watched:
         """What a label changes: the calls of its record as they stood before it, and as they stand with it."""
-        draws = [draw for _, draw in self._store.draws(record_id=record.id)]
         place = record.labels.index(label) if label in record.labels else len(record.labels)
         labels = (*record.labels[:place], label)
         before, after = (ran(record, some, draws, self._digest) for some in (labels[:-1], labels))

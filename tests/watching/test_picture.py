@@ -56,13 +56,16 @@ def test_audits_are_drawn_answered_and_waiting() -> None:
     one, store = promised(), MemoryStore()
     audit(store, one, "..x")
     store.add_record(ran(one, "open-00001", at="2026-01-04T00:00:00Z"))
-    store.add_record(ran(one, "open-00002", at="2026-01-03T00:00:00Z", audited=0))
-    store.add_record(ran(one, "open-00003", at="2026-01-03T00:00:00Z", audited=0))
-    draw = AuditDraw(record_id="open-00002", call_id="call_1", probability=0.5, batch="w1", at=LATER)
-    store.add_draws([draw])
+    store.add_record(ran(one, "open-00002", at="2026-01-03T00:00:00Z"))
+    store.add_record(ran(one, "open-00003", at="2026-01-03T00:00:00Z"))
+    store.add_record(ran(one, "open-00004", at="2026-01-03T00:00:00Z", audited=0))
+    window = {"since": "2026-01-03T00:00:00Z", "until": "2026-01-04T00:00:00Z"}
+    store.add_draws(
+        [AuditDraw(record_id="open-00002", call_id="call_1", probability=0.5, batch="w1", at=LATER, **window)]
+    )
     found = seen(store, one)
     tier = medium(found)
-    assert (tier.drawn, tier.answered, tier.promised) == (5, 3, 6)
+    assert (tier.drawn, tier.answered, tier.promised) == (5, 3, 7)
     assert tier.oldest_unanswered == "2026-01-03T00:00:00Z"
     assert any("2 audited calls wait" in line and "2026-01-03" in line for line in found.advice)
 

@@ -17,7 +17,7 @@ from guardrail.store import MemoryStore, Store, open_store
 from guardrail.types import Alarm, AuditDraw, LabelSource, Route, Tier
 from guardrail.watching import look, watch, watched
 from guardrail.watching.watcher import key_of
-from tests.watching.promised import LATER, audit, promised, ran, said
+from tests.watching.promised import audit, promised, ran, said
 
 A, C = LabelSource.AUDIT, LabelSource.CHECKER
 BAD = "x.x" * 5
@@ -86,13 +86,22 @@ def test_checkers_count_like_people(store: Store, labels) -> None:
     assert counted(store, one) == (1, 0)
 
 
-def test_calls_drawn_from_the_records_count_with_their_probability(store: Store) -> None:
+def drawn(identity: str, probability: float, *, batch: str = "w1", at: str = "2026-01-02T12:00:00Z") -> AuditDraw:
+    since, until = "2026-01-01T00:00:00Z", "2026-01-05T00:00:00Z"
+    return AuditDraw(
+        record_id=identity, call_id="call_1", probability=probability, batch=batch, at=at, since=since, until=until
+    )
+
+
+def test_a_second_draw_among_audited_calls_multiplies_their_probability(store: Store) -> None:
     one = promised()
-    for identity, probability in (("rec-000001", 0.5), ("rec-000002", 0.25)):
-        store.add_record(ran(one, identity, audited=0))
-        draw = AuditDraw(record_id=identity, call_id="call_1", probability=probability, batch="w1", at=LATER)
-        store.add_draws([draw])
-        store.add_label(identity, said(identity == "rec-000001", probability=probability))
+    for identity in ("rec-000001", "rec-000002", "rec-000003", "rec-000004"):
+        store.add_record(ran(one, identity, audited=0 if identity == "rec-000004" else 0.2))
+    store.add_draws([drawn("rec-000001", 0.5), drawn("rec-000002", 0.25)])
+    store.add_label("rec-000001", said(True))
+    store.add_label("rec-000002", said(False))
+    store.add_label("rec-000003", said(False))
+    store.add_label("rec-000004", said(False))
     stream = look(store, one).evidence.stream(Tier.MEDIUM)
     assert stream is not None
     assert (stream.process.n, stream.process.wrong) == (2, 1)
@@ -100,6 +109,30 @@ def test_calls_drawn_from_the_records_count_with_their_probability(store: Store)
     assert stream.effective == pytest.approx(36 / 20)
     expected = EProcess.start(alpha=0.1, delta=0.05).update(False, stake=1).update(True, stake=2)
     assert stream.process.e_value == pytest.approx(expected.e_value)
+
+
+def test_a_draw_that_was_made_after_an_answer_does_not_change_what_it_counts(store: Store) -> None:
+    one = promised()
+    for identity in ("rec-000001", "rec-000002"):
+        store.add_record(ran(one, identity))
+        store.add_label(identity, said(True))
+    assert counted(store, one) == (2, 0)
+    store.add_draws([drawn("rec-000001", 0.5, at="2026-01-04T00:00:00Z")])
+    store.add_label("rec-000001", replace(said(False, by="ben"), at="2026-01-05T00:00:00Z"))
+    store.add_label("rec-000002", replace(said(False, by="ben"), at="2026-01-05T00:00:00Z"))
+    assert counted(store, one) == (2, 2)
+    stream = watched(store, one).stream(Tier.MEDIUM)
+    assert stream is not None
+    expected = EProcess.start(alpha=0.1, delta=0.05).update(True).update(True)
+    assert stream.process.e_value == pytest.approx(expected.e_value)
+
+
+def test_of_two_draws_about_the_same_calls_nobody_knows_the_probability(store: Store) -> None:
+    one = promised()
+    store.add_record(ran(one, "rec-000001"))
+    store.add_draws([drawn("rec-000001", 0.5), drawn("rec-000001", 0.5, batch="w2")])
+    store.add_label("rec-000001", said(False))
+    assert counted(store, one) == (0, 0)
 
 
 def test_less_likely_calls_never_have_more_than_can_be_staked(store: Store) -> None:
@@ -114,22 +147,24 @@ def test_less_likely_calls_never_have_more_than_can_be_staked(store: Store) -> N
     assert stream.unit == pytest.approx(3 * 0.01 / 2)
 
 
-def test_each_label_counts_once_and_contradicting_ones_are_wrong(store: Store) -> None:
+def test_each_label_counts_once_and_contradicting_ones_are_wrong_until_somebody_settles(store: Store) -> None:
     one = promised()
     store.add_record(ran(one, "rec-000001"))
-    store.add_record(ran(one, "rec-000002"))
     store.add_label("rec-000001", said(True))
     store.add_label("rec-000001", said(True))
     assert counted(store, one) == (1, 0)
     store.add_label("rec-000001", said(True, by="ben"))
     assert counted(store, one) == (1, 0)
-    store.add_label("rec-000001", said(False, by="cleo"))
-    assert counted(store, one) == (1, 1)
-    store.add_label("rec-000001", said(True, by="dora"))
+    store.add_label("rec-000001", replace(said(False, by="cleo"), at="2026-01-04T00:00:00Z"))
     assert counted(store, one) == (1, 1)
     stream = watched(store, one).stream(Tier.MEDIUM)
     assert stream is not None
     assert stream.process.e_value == pytest.approx(EProcess.start(alpha=0.1, delta=0.05).update(True).e_value)
+    store.add_label("rec-000001", replace(said(True, by="dora"), at="2026-01-05T00:00:00Z"))
+    assert counted(store, one) == (1, 0)
+    stream = watched(store, one).stream(Tier.MEDIUM)
+    assert stream is not None
+    assert stream.process.e_value == pytest.approx(EProcess.start(alpha=0.1, delta=0.05).update(False).e_value)
 
 
 def test_many_wrong_calls_raise_one_alarm_that_says_of_what(store: Store) -> None:
