@@ -90,8 +90,8 @@ def _of_part(tier: TierPart, part: Part, share: float) -> list[Advice]:
 
 
 def _of_tool(tier: TierPart, tool: ToolEvidence, share: float) -> Advice | None:
-    """A tool that goes to review for want of labels."""
-    if not tool.veto or tier.alpha is None or tool.lower > tier.alpha:
+    """A tool that goes to review for want of labels, while others of its tier run."""
+    if not tool.veto or tier.state != "runs" or tier.alpha is None or tool.lower > tier.alpha:
         return None
     enough = _labels_of_tool()
     more = enough - round(tool.n / (1 - VETO_SHARE))

@@ -130,7 +130,7 @@ def report(
 def _labels(files: tuple[Path, ...], model: RiskModel | None) -> tuple[Given | None, list[Alarm]]:
     """The labelled calls of files, or of the store with its standing alarms; None where the store has none."""
     from guardrail.calibration.calls import Calls, calls_of
-    from guardrail.cli.calibrate.labels import file_labels, stored_labels
+    from guardrail.cli.calibrate.labels import file_labels, store_labels
     from guardrail.cli.report.building import Given
 
     def tell(_what: str, _share: float) -> None:
@@ -140,7 +140,7 @@ def _labels(files: tuple[Path, ...], model: RiskModel | None) -> tuple[Given | N
     if not files:
         with opened_store() as store:
             alarms = store.alarms()
-    labels = file_labels(files, tell) if files else stored_labels(tell)
+    labels = file_labels(files, tell) if files else store_labels(tell)
     calls = labels.calls if isinstance(labels.calls, Calls) else calls_of(labels.calls)
     if not len(calls):
         return None, alarms

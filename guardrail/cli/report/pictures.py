@@ -51,7 +51,6 @@ def risk_coverage(part: Part, name: str) -> str:
         _band(axes, part.curve, _ONE)
         alpha = part.threshold.alpha
         axes.axhline(alpha, color=_TWO, linewidth=1, linestyle="--")
-        axes.text(1.0, alpha, f"at most {alpha:.3g}", color=_TWO, ha="right", va="bottom", fontsize=8)
         if part.promised and part.threshold.execute_below is not None:
             at = max((one.coverage for one in part.curve if _within(one, part.threshold.execute_below)), default=0.0)
             axes.axvline(at, color=_THREE, linewidth=1.5)
@@ -60,9 +59,9 @@ def risk_coverage(part: Part, name: str) -> str:
             over = axes.get_xaxis_transform()
             align = "left" if left else "right"
             axes.text(*where, "threshold", color=_THREE, ha=align, va="top", fontsize=8, transform=over)
-        seen = [one.high for one in part.curve if one.coverage > 0.1] or [one.high for one in part.curve]
+        seen = [one.error for one in part.curve if one.coverage > 0.1]
         axes.set(xlabel="share of calls that run", ylabel="share of these that is wrong")
-        axes.set(xlim=(0, 1), ylim=(0, min(1.0, 1.15 * max([alpha, *seen]))))
+        axes.set(xlim=(0, 1), ylim=(0, min(1.0, 1.15 * max([2 * alpha, *seen, part.curve[-1].high]))))
 
     return _drawn(draw, name)
 

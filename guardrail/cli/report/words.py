@@ -169,8 +169,8 @@ def load(found: ReviewLoad) -> tuple[str, ...]:
     """What few reviewers leave of the promise, in sentences."""
     said = [
         (
-            f"At {found.calls:,.0f} calls a day (critical ones aside) and at most {found.most:,.0f} reviews, those calls "
-            f"are reviewed of which most is to be feared: {found.reviews:,.1f} a day on average, and at most "
+            f"At {found.calls:,.0f} calls a day (critical ones aside) and at most {found.most:,.0f} reviews, those "
+            f"calls are reviewed of which most is to be feared: {found.reviews:,.1f} a day on average, and at most "
             f"{found.busy_day:,} on 19 of 20 days."
         )
     ]
