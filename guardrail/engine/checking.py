@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from guardrail.calibration.labelled import judged_calls
 from guardrail.engine.labelling import contradicted
 from guardrail.engine.labels import stored_records
-from guardrail.engine.questions import judged_calls
 from guardrail.errors import ConfigError
 from guardrail.store import Store
 from guardrail.types import Label, LabelSource, Record, Tier, ToolCall, Turn, Verdict

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from guardrail.calibration.judgements import contradict
-from guardrail.engine.questions import judged_calls
+from guardrail.calibration.labelled import judged_calls
 from guardrail.errors import ConfigError, NotFound
 from guardrail.store import Store
 from guardrail.types import Fault, Label, LabelSource, Record

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from guardrail.calibration.judgements import contradict, judgements, moment
-from guardrail.calibration.labelled import Draws, chance_of
+from guardrail.calibration.judgements import moment
+from guardrail.calibration.labelled import Draws, chance_of, judged_calls
 from guardrail.engine.labels import stored_draws, stored_records
 from guardrail.review import WAITING
 from guardrail.store import Store
-from guardrail.types import Label, Record, Route, Tier, Verdict
+from guardrail.types import Record, Route, Tier, Verdict
 
 _ALL: Final = 10**9
 
@@ -62,22 +60,6 @@ def open_calls(
     drawn = [one for one in found if one.why is not Why.UNDRAWN]
     drawn.sort(key=lambda one: (one.why, moment(one.at), one.record_id))
     return [*drawn, *(one for one in found if one.why is Why.UNDRAWN)]
-
-
-def judged_calls(record: Record) -> Iterator[tuple[Verdict, tuple[Label, ...]]]:
-    """The calls of a record that can be told apart, with the labels of each that stand."""
-    ids = Counter(verdict.call.id for verdict in record.verdict.verdicts)
-    for verdict in record.verdict.verdicts:
-        if ids[verdict.call.id] == 1:
-            yield verdict, judgements(label for label in record.labels if label.call_id == verdict.call.id)
-
-
-def contradictions(store: Store) -> Iterator[tuple[Record, Verdict, tuple[Label, ...]]]:
-    """The calls that were judged both right and wrong, with what was said, newest first."""
-    for record in stored_records(store):
-        for verdict, said in judged_calls(record):
-            if contradict(said):
-                yield record, verdict, said
 
 
 def _why(record: Record, verdict: Verdict, draws: Draws) -> Why:

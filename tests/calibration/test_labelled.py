@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrail.calibration import calibrate
 from guardrail.calibration.labelled import judged_twice, labelled_calls
 from guardrail.types import (
     AuditDraw,
@@ -16,6 +17,7 @@ from guardrail.types import (
     LabelSource,
     Reason,
     Record,
+    RefusalCode,
     Route,
     Signal,
     StepVerdict,
@@ -108,8 +110,12 @@ def test_silence_is_no_consent() -> None:
 
 
 def test_a_judgement_that_nobody_drew_is_counted_and_left_out() -> None:
-    found = labelled_calls([record(audited=False, labels=(label(correct=False),))])
-    assert (found.calls, list(found.left_out.values())) == ((), [1])
+    picked = record(audited=False, labels=(label(correct=False),))
+    found = labelled_calls([picked, record(id="r2", labels=(label(),))])
+    assert ([call.id for call in found.calls], list(found.left_out.values())) == (["r2/c1"], [1])
+    # alone, it is there without a probability, for a calibration to refuse
+    (alone,) = labelled_calls([picked]).calls
+    assert (alone.id, alone.probability) == ("r1/c1", None)
 
 
 REVIEWED = verdict(route=Route.REVIEW, reason=Reason.DISAGREED)
@@ -120,7 +126,6 @@ REVIEWED = verdict(route=Route.REVIEW, reason=Reason.DISAGREED)
     [
         ({"stopping": "none"}, 1.0),
         ({"stopping": "none", "audited": False}, 1.0),
-        ({"stopping": "none", "audited": False, "audit": 0.0}, None),
         ({"stopping": "lossless"}, 0.5),
         ({"stopping": "lossless", "audited": False}, None),
     ],
@@ -132,6 +137,29 @@ def test_a_reviewed_call_counts_where_it_would_have_been_measured_in_any_case(
     found = labelled_calls([record(REVIEWED, labels=(label(source=LabelSource.REVIEW),), **given_)])
     assert [call.probability for call in found.calls] == ([] if probability is None else [probability])
     assert sum(found.left_out.values()) == (probability is None)
+
+
+def test_reviewed_calls_count_without_audits_only_where_no_call_ran_or_was_planned_again() -> None:
+    """The reviewed part of a traffic that ran unseen would stand for all of it."""
+    plain = {"stopping": "none", "audited": False, "audit": 0.0}
+    reviewed = record(REVIEWED, labels=(label(source=LabelSource.REVIEW),), **plain)
+    waiting = record(REVIEWED, id="r2", **plain)
+    found = labelled_calls([reviewed, waiting])
+    assert [(call.id, call.probability) for call in found.calls] == [("r1/c1", 1.0)]
+    assert [call.id for call in found.unanswered] == ["r2/c1"]
+    assert found.left_out == {}
+    ran = record(id="r3", **plain)
+    drawn = record(id="r4", labels=(label(),))
+    found = labelled_calls([reviewed, waiting, ran, drawn])
+    assert [call.id for call in found.calls] == ["r4/c1"]
+    assert (found.ran_unjudged, sum(found.left_out.values())) == ({Tier.MEDIUM: 1}, 2)
+    # alone, they are there for a calibration to refuse: labels of nothing but escalations
+    alone = labelled_calls([reviewed, ran])
+    assert ([call.id for call in alone.calls], alone.ran_unjudged) == (["r1/c1"], {Tier.MEDIUM: 1})
+    policy = calibrate(alone.calls, ran_unjudged=alone.ran_unjudged, target_error={"medium": 0.1}).policy
+    assert policy.tiers[0].thresholds[0].refusal.code is RefusalCode.LABELS_ONLY_FROM_ESCALATIONS
+    again = record(verdict(route=Route.RETRY, reason=Reason.DISAGREED), id="r5", **plain)
+    assert labelled_calls([reviewed, again]).calls == ()
 
 
 @pytest.mark.parametrize("reason", [Reason.UNCALIBRATED, Reason.ALARM])
@@ -158,13 +186,42 @@ def test_a_checker_that_judges_every_call_makes_its_probability_1() -> None:
         {"reason": Reason.SIBLING_RETRIED, "route": Route.RETRY},
         {"reason": Reason.NOT_MEASURED, "route": Route.REVIEW},
         {"doubted": True, "route": Route.REVIEW, "reason": Reason.DOUBTFUL},
-        {"signals": (Signal(name="agreement", value=0.5, bounds=(0.25, 0.75)),)},
+        {"signals": (Signal(name="agreement", missing="no samples"),)},
     ],
     ids=str,
 )
 def test_what_no_threshold_is_about_is_left_out(more: dict[str, Any]) -> None:
     found = labelled_calls([record(verdict(**more), labels=(label(),))])
     assert (found.calls, sum(found.left_out.values())) == ((), 1)
+
+
+def test_invalid_samples_leave_the_end_that_speaks_least_for_the_call() -> None:
+    """As at run time, where the greatest risk has to lie below the threshold."""
+    signals = (
+        Signal(name="agreement", missing="two samples are not valid", bounds=(0.25, 0.75)),
+        Signal(name="semantic_entropy", value=0.5, bounds=(0.1, 1.2)),
+        Signal(name="somebody's own", value=1.0, bounds=(0.0, 1.0)),
+        Signal(name="risk", missing="two samples are not valid", bounds=(0.1, 0.6)),
+    )
+    one = record(verdict(signals=signals, reason=Reason.INVALID_SAMPLES, route=Route.REVIEW), labels=(label(),))
+    (call,) = labelled_calls([one]).calls
+    assert (call.risk, call.signals) == (0.6, {"agreement": 0.25, "semantic_entropy": 1.2, "somebody's own": None})
+
+
+def test_calls_that_share_an_id_are_left_out() -> None:
+    found = labelled_calls([record(verdict(), verdict(tier=Tier.HIGH), labels=(label(),))])
+    assert (found.calls, found.unanswered, sum(found.left_out.values())) == ((), (), 2)
+
+
+def test_a_later_word_of_the_same_person_counts() -> None:
+    said = (label(correct=False), label(at="2026-03-04T00:00:00Z"))
+    assert [call.correct for call in labelled_calls([record(labels=said)]).calls] == [True]
+
+
+def test_a_stated_probability_counts_where_every_call_is_measured_in_full() -> None:
+    stated = label(source=LabelSource.IMPORT, probability=0.3)
+    found = labelled_calls([record(stopping="none", audited=False, labels=(stated,))])
+    assert [call.probability for call in found.calls] == [0.3]
 
 
 def test_the_score_is_the_one_that_decided() -> None:
@@ -247,6 +304,8 @@ def test_nobody_is_ever_taken_for_right_without_having_been_judged_so(records: l
     assert {call.id for call in found.calls} <= judged
     assert not {call.id for call in found.unanswered} & judged
     assert all(not call.correct for call in found.unanswered)
-    assert all(call.probability is not None and 0 < call.probability <= 1 for call in (*found.calls, *found.unanswered))
+    sure = {call.tier for call in (*found.calls, *found.unanswered) if call.probability is not None}
+    assert all(call.tier not in sure for call in found.calls if call.probability is None)
+    assert all(call.probability is not None for call in found.unanswered)
     shuffled.shuffle(records)
     assert labelled_calls(records) == found

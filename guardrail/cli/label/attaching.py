@@ -11,11 +11,12 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from guardrail.calibration.labelled import judged_twice
 from guardrail.cli import render
 from guardrail.cli.safe_text import shown
 from guardrail.engine.checking import check
 from guardrail.engine.labelling import Given, attach
-from guardrail.engine.questions import contradictions
+from guardrail.engine.labels import stored_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +65,7 @@ def ask_checker(store: Store, name: str, *, by: str, tier: Tier | None, tool: st
 def list_contradictions(store: Store) -> None:
     """Show the calls that were judged both right and wrong."""
     out, number = render.console(), 0
-    for record, verdict, said in contradictions(store):
+    for record, verdict, said in judged_twice(stored_records(store)):
         number += 1
         out.print(Text.assemble(render.short_id(record.id), "  ", render.time_text(record.at), " UTC"))
         out.print(contradiction(verdict, said))

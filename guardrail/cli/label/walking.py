@@ -13,11 +13,13 @@ from rich.rule import Rule
 from rich.text import Text
 
 from guardrail.calibration.judgements import contradict
+from guardrail.calibration.labelled import judged_calls, judged_twice
 from guardrail.cli import render
 from guardrail.cli.evidence import evidence
 from guardrail.cli.label.attaching import label_text
 from guardrail.cli.safe_text import LONG, shown
-from guardrail.engine.questions import Open, Why, contradictions, judged_calls, open_calls
+from guardrail.engine.labels import stored_records
+from guardrail.engine.questions import Open, Why, open_calls
 from guardrail.store import Store
 from guardrail.types import Fault, Label, LabelSource, Record, Tier, Verdict
 
@@ -41,11 +43,8 @@ _HELP: Final = (
     "  s  skip: leave it open    b  back: the one before    t  write a note first\n"
     "  m  more: everything, uncut    q  quit: every answer is kept"
 )
-_ASKED: Final = {
-    Why.DRAWN: "drawn to be judged",
-    Why.REVIEWED: "a reviewer saw it, and did not say",
-    Why.UNDRAWN: "nothing drew it",
-}
+_ASKED: Final = {Why.DRAWN: "to be judged", Why.REVIEWED: "to be judged", Why.UNDRAWN: "nothing drew it"}
+"""Where a call went is not told: that would say what the guard made of it."""
 
 
 @dataclass
@@ -100,7 +99,7 @@ class Walk:
     def _contradicted(self, tier: Tier | None, tool: str | None) -> list[Open]:
         return [
             Open(record_id=record.id, call_id=verdict.call.id, at=record.at, why=Why.DRAWN)
-            for record, verdict, _ in contradictions(self._store)
+            for record, verdict, _ in judged_twice(stored_records(self._store))
             if tier in (None, verdict.tier) and tool in (None, verdict.call.name)
         ]
 
