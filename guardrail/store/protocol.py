@@ -11,9 +11,13 @@ from typing import Protocol
 from guardrail.types import (
     Alarm,
     AuditDraw,
+    AuditEntry,
+    AuditHead,
     Label,
     Record,
     Review,
+    ReviewFilter,
+    ReviewPage,
     ReviewState,
     Spending,
     Usage,
@@ -100,8 +104,30 @@ class Store(Protocol):
     ) -> list[Review]:
         """Oldest first. ``record_id`` is a whole id, here."""
 
+    def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
+        """The reviews that are wanted, the highest priority first and the oldest of one priority first.
+
+        ``after`` is what the page before said. A page takes as long among a million reviews as among a thousand.
+
+        Raises:
+            StoreError: ``after`` is nothing that a page said.
+        """
+
     def compare_and_set(self, review: Review) -> bool:
         """Write a review if the stored revision is one less than the given one; else False, unchanged."""
+
+    def note(self, entry: AuditEntry) -> AuditEntry:
+        """Put something that happened outside of reviews into the audit log; number, shard, previous and hash are
+        the store's own. Reviews write theirs with every change, in the same transaction.
+        """
+
+    def audit_entries(
+        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+    ) -> list[AuditEntry]:
+        """The audit log of a tenant, shard by shard and number by number; ``after`` is a number of that one shard."""
+
+    def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
+        """Where each chain of a tenant ends."""
 
     def spend(self, entry: Spending) -> None:
         """Enter something into the ledger. A count of tokens that cannot be one (below 0, above 10^12) is unknown.
