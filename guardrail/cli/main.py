@@ -8,10 +8,12 @@ from typing import IO, Any
 
 import click
 
+from guardrail.cli.audits import audits
 from guardrail.cli.bench.command import bench
 from guardrail.cli.calibrate.command import calibrate
 from guardrail.cli.cluster import cluster
 from guardrail.cli.explain import explain_schema
+from guardrail.cli.label.command import label
 from guardrail.cli.options import DEFAULT_STORE
 from guardrail.cli.plugins import COMMANDS, entries, load
 from guardrail.cli.policy.command import policy_group
@@ -117,5 +119,7 @@ for _command in (
     watch,
     replay,
     simulate,
+    label,
+    audits,
 ):
     main.add_command(_command)
