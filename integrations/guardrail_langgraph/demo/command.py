@@ -28,6 +28,7 @@ from guardrail_langgraph.demo.view import View, tasks_table
 # rich's template without its web fonts: a picture in a README fetches nothing
 _OFFLINE_SVG = re.sub(r"@font-face {{.*?}}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 _PAUSE_SECONDS = 0.7
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _GRAPH = "guardrail_langgraph.demo.session:graph"
 
 
@@ -43,13 +44,22 @@ _GRAPH = "guardrail_langgraph.demo.session:graph"
 @click.option("--list", "listed", is_flag=True, help="List the tasks and stop.")
 @click.option("--queue", "queued", is_flag=True, help="Wait for decisions from another terminal.")
 @click.option("--non-interactive", is_flag=True, help="Ask nothing: reviews are left pending.")
+@click.option("--label", "labelled", is_flag=True, help="From records to labels, a calibrated policy and a report.")
+@click.option("--by-hand", is_flag=True, help="With --label: you judge, not a program that knows the answers.")
+@click.option("--report", metavar="FILE", type=_FILE, help="With --label: the page. [default: in the folder]")
+@click.option(
+    "--folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"With --label: where records, policy and thresholds go. [default: {FOLDER / 'label'}]",
+)
 @click.option("--model", metavar="NAME", help="Plan with this live model instead of recorded plans.")
 @click.option("--base-url", metavar="URL", help="Its OpenAI-compatible server. [default: OpenAI]")
 @click.option("--logprobs/--no-logprobs", default=True, help="Whether to ask a live model for log-probabilities.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True, help="Seconds a request.")
 @click.option("--policy", metavar="FILE", help="Another policy for the shop's tools.")
 @click.option("--fast", is_flag=True, help="No pauses between steps.")
-@click.option("--save-svg", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Keep a picture.")
+@click.option("--save-svg", metavar="FILE", type=_FILE, help="Keep a picture.")
 @store_option
 @click.pass_context
 def demo(
@@ -63,6 +73,10 @@ def demo(
     timeout: float,
     listed: bool,
     queued: bool,
+    labelled: bool,
+    by_hand: bool,
+    report: Path | None,
+    folder: Path | None,
     non_interactive: bool,
     logprobs: bool,
     fast: bool,
@@ -76,6 +90,21 @@ def demo(
     if listed:
         console.print(tasks_table(TASKS))
         return
+    if labelled:
+        from guardrail_langgraph.demo.labelled.command import run as run_labelled
+
+        _alone(context, by_hand=by_hand, non_interactive=non_interactive)
+        run_labelled(
+            console,
+            folder=folder or FOLDER / "label",
+            report=report,
+            by_hand=by_hand,
+            non_interactive=non_interactive,
+            fast=fast,
+        )
+        return
+    if by_hand or report or folder:
+        raise click.UsageError("--by-hand, --report and --folder go with --label.")
     if queued and non_interactive:
         raise click.UsageError("--queue waits for decisions, --non-interactive does not: choose one.")
     if queued and context.obj["store"].startswith("memory:"):
@@ -111,6 +140,23 @@ def demo(
     view.ended(tally, where=session.store, source=_source(session), graph=_GRAPH)
     if save_svg is not None:
         console.save_svg(str(save_svg), title="guardrail demo", code_format=_OFFLINE_SVG)
+
+
+def _alone(context: click.Context, *, by_hand: bool, non_interactive: bool) -> None:
+    """Refuse options that mean nothing beside --label."""
+    given = {
+        "--task": "names",
+        "--queue": "queued",
+        "--model": "model",
+        "--base-url": "base_url",
+        "--policy": "policy",
+        "--save-svg": "save_svg",
+    }
+    for option, name in given.items():
+        if context.params[name]:
+            raise click.UsageError(f"{option} does not go with --label, which has requests and a policy of its own.")
+    if by_hand and non_interactive:
+        raise click.UsageError("--by-hand asks you, --non-interactive asks nothing: choose one.")
 
 
 def _run(conversation: Conversation, tasks: list[Task]) -> None:

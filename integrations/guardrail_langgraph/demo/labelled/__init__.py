@@ -1,0 +1,1 @@
+"""``guardrail demo --label``: from records over labels to a calibrated policy and a report."""
