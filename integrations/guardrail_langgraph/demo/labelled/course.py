@@ -26,10 +26,11 @@ from guardrail_langgraph.demo.recording import Recording
 
 CHECKER: Final = "guardrail_langgraph.demo.labelled.checker"
 BY: Final = "shop-checker"
-HELD_BACK: Final = 4
+HELD_BACK: Final = 5
 """One in so many recorded requests, the newest ones, is held back: no label of it is used."""
 ANOTHER: Final = "another-model-7b"
-_STORE: Final = "records.db"
+_STORE: Final = "demo-label.db"
+"""By this name an earlier run is known, whose files may be written over."""
 _OWN: Final = (
     _STORE,
     "policy.yaml",
@@ -115,9 +116,9 @@ class Course:
         first = self._first
         self._told.part(
             "Records",
-            f"{len(self._past)} requests of clerks, drawn at random, replayed offline. {first.model} planned each of them "
-            f"once and was asked eight times more ({first.date}, {first.server}). The guard decides by its default "
-            "rule, which nobody has tested on labels, and audits every step.",
+            f"{len(self._past)} requests of clerks, drawn at random. {first.model} planned each of them once and was "
+            f"asked eight times more ({first.date}, {first.server}; replayed offline). The guard decides by its "
+            "default rule, which nobody has tested on labels, and audits every step.",
         )
         with self._store() as store:
             calls = self._plan(self._past, first.model, store, named="past")
@@ -133,7 +134,8 @@ class Course:
         )
         if settings.by_hand:
             self._told.say("Judge as many as you like and quit; the checker then judges the rest.")
-            self._run("label", "--by", settings.by)
+            if self._run("label", "--by", settings.by):
+                raise click.Abort
         checker = f"{CHECKER}:{'rest' if settings.by_hand else 'right'}"
         self._run("label", "--checker", checker, "--by", BY)
         with self._store() as store:
@@ -213,6 +215,11 @@ class Course:
             self._told.verdict(one)
         self._told.measured(
             calls, {tier.tier: tier.alpha for tier in self._calibration().tiers if _promised(tier.thresholds)}
+        )
+        self._told.say("")
+        self._told.say(
+            "The promise is about all calls to come and rests on the labels; so few newer calls show it only roughly.",
+            style="dim",
         )
 
     def _run_another(self) -> None:
