@@ -292,3 +292,13 @@ RULES = Policy.parse(
 def test_as_many_as_any_tool_offered_will_need(request_: PlanningRequest, n: int) -> None:
     registered = {"list": ToolSpec(name="list", annotations={"readOnlyHint": True})}
     assert surely_sampled(RULES, registered)(request_) == n
+
+
+def test_it_draws_as_the_sampler_that_it_draws_with_says() -> None:
+    class Shaping(Counting):
+        def settings(self, step: PlanningStep) -> dict[str, str]:
+            return {"temperature": "0.7"}
+
+    step = PlanningStep(id="m1", planned=Sample(), tools=())
+    assert SpeculativeSampler(Shaping(), lambda _: 1).settings(step) == {"temperature": "0.7"}
+    assert SpeculativeSampler(Counting(), lambda _: 1).settings(step) == {}

@@ -314,3 +314,9 @@ def test_a_drawing_that_cannot_be_used_is_refused(chat):
         chat.plan(asks("sure"), drawing=Drawing(temperature=-1.0))
     with pytest.raises(ValueError, match="at least one"):
         chat.sample(chat.plan(asks("sure")), 0)
+
+
+def test_it_says_how_it_draws():
+    step = PlanningStep(id="m1", planned=Sample(), tools=())
+    assert LocalChatModel("none").settings(step) == {"temperature": "1", "top_k": "0", "top_p": "1"}
+    assert LocalChatModel("none", temperature=0.7, top_p=0.9).settings(step)["temperature"] == "0.7"

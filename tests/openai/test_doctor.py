@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from guardrail.calibration import save_calibration
+from guardrail.types import Tier
 from guardrail_openai.doctor import doctor
+from tests.engine.calibrations import disagreement
+from tests.support.calibrated import a_policy, a_tier
 from tests.support.openai_server import Fault, OpenAIServer, call, calls, cut, say
 
 TOOLS = [
@@ -335,6 +339,33 @@ def test_a_risk_model_that_cannot_be_read(
     code, found = examined(well, "--policy", str(policy))
     assert (code, found["calibration"]["level"]) == (1, level)
     assert words in found["calibration"]["means"]
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "level", "words"),
+    [
+        ("m", {}, "ok", "Calibrated for m: high at most 10 % wrong."),
+        ("other", {}, "warning", "Not calibrated for m: the thresholds of high are for other."),
+        ("m", {"adopted_by": "", "adopted_at": ""}, "failure", "nobody has adopted"),
+        ("m", {"risk_model": "f" * 64}, "failure", "was calibrated on the risk model ffffffffffff"),
+        ("m", None, "warning", "no thresholds that keep a promise"),
+    ],
+)
+def test_whether_the_policy_is_calibrated_for_this_model(
+    well: OpenAIServer, tmp_path: Path, model: str, change: dict[str, str] | None, level: str, words: str
+) -> None:
+    risk = disagreement()
+    risk.save(tmp_path / "risk.json")
+    named = {"adopted_by": "ana", "adopted_at": "2026-01-02T03:04:05+00:00", "risk_model": risk.digest}
+    tier = a_tier(Tier.HIGH, fingerprint={"model": (model,)})
+    save_calibration(a_policy(tier, **{**named, **(change or {})}), tmp_path / "calibration.json")
+    keys = "risk_model: risk.json\ncalibration: calibration.json\n"
+    if change is None:
+        keys = "risk_model: risk.json\ntiers: {high: {max_risk: 0.1}}\n"
+    (tmp_path / "policy.yaml").write_text(keys)
+    code, found = examined(well, "--policy", str(tmp_path / "policy.yaml"))
+    assert (code, found["calibration"]["level"]) == (int(level == "failure"), level)
+    assert words in found["calibration"]["found"]
 
 
 def test_a_judge_that_is_not_there(well: OpenAIServer) -> None:

