@@ -23,7 +23,7 @@ MOST: Final = 100
 """Up to so many times the labels that there are, or as the least number needed, are considered."""
 GAIN: Final = 0.05
 """Less coverage gained is not worth a line."""
-_SIZES: Final = 60
+_SIZES: Final = 40
 _FITTED: Final = 20_000
 _EDGE: Final = 1e-4
 
