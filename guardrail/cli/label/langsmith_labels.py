@@ -27,7 +27,7 @@ def client() -> Client:
         from langsmith import Client
     except ImportError as error:
         raise MissingExtra("labels from LangSmith", "langsmith") from error
-    return Client()
+    return Client(auto_batch_tracing=False)
 
 
 def dataset_rows(client: Client, dataset: str, *, feedback_key: str) -> Iterator[Given]:
@@ -51,7 +51,7 @@ def dataset_rows(client: Client, dataset: str, *, feedback_key: str) -> Iterator
     except Exception as error:
         # its words may hold the key
         raise ConfigError(
-            f"LangSmith could not be asked for the dataset {dataset} ({type(error).__name__}): check its name, "
+            f"LangSmith could not be asked for the dataset {dataset!r} ({type(error).__name__}): check its name, "
             "LANGSMITH_API_KEY and LANGSMITH_ENDPOINT"
         ) from error
     if not found:
