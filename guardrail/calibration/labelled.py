@@ -206,7 +206,9 @@ def _reviewed(record: Record, verdict: Verdict) -> Chance:
 def _second(record: Record, verdict: Verdict, draws: Draws, said: Sequence[Label]) -> Chance:
     """The chance of an audited call, where there may have been a second draw among those that no reviewer sees."""
     batches, audit = draws.among(record), record.verdict.audit_probability
-    if verdict.route is Route.REVIEW or not batches:
+    # whoever judges every call judges every audited one, drawn again or not
+    every = any(label.probability == 1 for label in said)
+    if verdict.route is Route.REVIEW or not batches or every:
         return Chance(probability=audit)
     drawn = draws.drawn.get((record.id, verdict.call.id), ())
     if batches > 1 or len(drawn) > 1:

@@ -245,6 +245,12 @@ def test_of_a_second_draw_the_probabilities_multiply_and_the_rest_need_not_be_ju
     assert [(call.id, call.probability) for call in silent.unanswered] == [("r1/c1", 0.1)]
 
 
+def test_who_judges_every_call_judges_those_that_were_not_drawn_again_too() -> None:
+    every = label(source=LabelSource.CHECKER, probability=1.0)
+    found = labelled_calls([record(labels=(every,)), record(id="r2", labels=(every,))], [draw()])
+    assert [(call.id, call.probability) for call in found.calls] == [("r1/c1", 0.5), ("r2/c1", 0.5)]
+
+
 def test_a_reviewer_sees_a_call_whatever_the_second_draw_says() -> None:
     found = labelled_calls([record(REVIEWED, labels=(label(),))], [draw(record_id="other")])
     assert [call.probability for call in found.calls] == [0.5]

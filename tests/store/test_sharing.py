@@ -82,6 +82,28 @@ def test_of_two_processes_exactly_one_makes_each_change(path: Path) -> None:
     store.close()
 
 
+def _count(path: Path, start: object) -> int:
+    store = SQLiteStore(path)
+    start.wait()
+    won = 0
+    while won < 20:
+        revision, text = store.state("count")
+        won += store.put_state("count", str(int(text) + 1), revision=revision)
+    store.close()
+    return won
+
+
+def test_of_two_processes_that_change_a_state_none_undoes_what_the_other_wrote(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.put_state("count", "0", revision=0)
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        start = manager.Barrier(2)
+        assert [one.result() for one in [pool.submit(_count, path, start) for _ in range(2)]] == [20, 20]
+    assert store.state("count") == (41, "40")
+    store.close()
+
+
 _SET_UP = """
 import sys, time
 from guardrail.store import SQLiteStore

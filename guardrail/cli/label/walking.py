@@ -79,7 +79,7 @@ class Walk:
         todo = self._contradicted(tier, tool) if self._again else self._open(tier, tool, drawn_only=drawn_only)
         todo = todo[:limit]
         if not todo:
-            self._say("nothing is open: every call that was asked for is judged")
+            self._say("nothing is open: no such call waits for a judgement")
             return True
         self._begin(todo)
         place = _Place()
