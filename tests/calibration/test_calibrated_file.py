@@ -115,7 +115,7 @@ THRESHOLD = ("tiers", 0, "thresholds", 0)
         (("tiers", 0, "alpha"), 1.0, "alpha"),
         (("tiers", 0, "alpha"), 0.5, "the tier's is 0.5"),
         (("tiers", 0, "delta"), 1.5, "delta"),
-        (("tiers", 0, "delta"), 0.03, "come to more"),
+        (("tiers", 0, "delta"), 0.02, "come to more"),
         (("tiers", 0, "scores"), [0.5, 0.1], "scores"),
         (("tiers", 0, "fingerprint"), {"moon": ["full"]}, "moon"),
         ((*THRESHOLD, "attempts"), "retried", "same calls"),
