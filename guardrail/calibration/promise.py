@@ -5,13 +5,18 @@ the k calls below it. The walk stops at the first cut that fails, and the thresh
 fixed-sequence testing (Angelopoulos et al. 2021, Learn then Test), each test at the full delta. Given the risk of the
 first call that is left out, the calls below are independent with one error rate, so e is binomial; the first cut whose
 rate exceeds alpha passes with a probability of at most delta, and behind it nothing is reached.
+
+The walk begins where its first test is the likeliest to pass if the scores are the risks that they claim to be: a few
+wrong calls among the very safest, which are always there, would end a walk that began at them. No label has a part in
+that. Given the scores, the errors below the start are a sum of independent ones, whose lower tail is no heavier than
+that of the binomial with their mean (Hoeffding 1956). Scores that are no risks cost coverage, and never the promise.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
 from guardrail.calibration.calibrated_file import EVERYTHING
@@ -22,6 +27,8 @@ from guardrail.types import Attempts, Refusal, RefusalCode, Threshold
 METHOD: Final = "fixed-sequence-exact-binomial/1"
 LEAST_SHARE: Final = 0.25
 """The walk begins no earlier than at this share of the labelled calls: fewer of them are too easily wrong by chance."""
+STARTS: Final = 64
+"""At how many cuts, evenly spread, a walk may begin."""
 POWER: Final = 0.8
 MOST_LABELS: Final = 10_000_000
 """More labels than these are no way out."""
@@ -47,9 +54,10 @@ def fixed_sequence(
     that the promise is about, and no label had a part in its own score. With a ``floor`` they are a sample of the calls
     below that risk, and the threshold does not pass it.
 
-    ``cuts="labels"`` tries the labelled calls' own risks, from ``start`` calls on (default: the fewest that can pass,
-    or a quarter of all), and takes that more risk never means fewer errors. ``cuts`` as numbers, fixed without these
-    labels (``traffic_cuts``), takes nothing of the risk; they are tried from the first on.
+    ``cuts="labels"`` tries the labelled calls' own risks, and takes that more risk never means fewer errors. It begins
+    at ``start`` calls; by default where the first test is the likeliest to pass by the scores, but not before the
+    fewest calls that can pass and a quarter of all. ``cuts`` as numbers, fixed without these labels (``traffic_cuts``),
+    takes nothing of the risk; they are tried from the first on.
 
     Raises:
         ConfigError: the numbers are no scores, labels, rates or cuts.
@@ -73,6 +81,8 @@ def fixed_sequence(
         # equal risks run together or not at all
         ends = np.append(np.flatnonzero(ranked[1:] > ranked[:-1]) + 1, n)
         ends = ends[ends >= first]
+        if start is None and len(ends) > 1:
+            ends = ends[_likeliest(ends, np.cumsum(ranked)[ends - 1] / ends, alpha, delta) :]
         below = np.append(ranked, top)[ends]
     else:
         below = _fixed(cuts, top)
@@ -103,8 +113,9 @@ def traffic_cuts(
 ) -> Any:
     """Cuts for ``fixed_sequence`` that no label has a part in, ascending: quantiles of the risks of unlabelled calls.
 
-    They begin where n labels of such calls have, with 95 % probability, enough below the cut for a test, and no earlier
-    than at a quarter of the traffic; the last lets everything run (or is the floor). Few distinct risks are all tried.
+    They begin where the test of n labels is the likeliest to pass by these risks, but not before enough of the n lie
+    below the cut with 95 % probability, nor before a quarter of the traffic; the last lets everything run (or is the
+    floor).
 
     Raises:
         ConfigError: there is no traffic, or its risks are none.
@@ -122,8 +133,10 @@ def traffic_cuts(
     share = max(LEAST_SHARE, float(needed("scipy.special").betaincinv(least, n - least + 1, _SURE)))
     ranked = np.sort(risks)
     values = np.unique(np.quantile(ranked, np.linspace(0, 1, number + 1), method="higher"))
-    reached = np.searchsorted(ranked, values, side="left") / len(ranked)
-    return np.append(values[reached >= share], top)
+    reached = np.append(np.searchsorted(ranked, values, side="left"), len(ranked))
+    values, reached = (column[reached >= share * len(ranked)] for column in (np.append(values, top), reached))
+    labels = np.floor(n * (reached / len(ranked))).astype(int)
+    return values[_likeliest(labels, np.cumsum(ranked)[reached - 1] / reached, alpha, delta) :]
 
 
 def binomial_tail(errors: Any, n: Any, rate: float) -> Any:
@@ -202,6 +215,30 @@ def clopper_pearson_lower(errors: int, n: int, delta: float) -> float:
     if errors <= 0:
         return 0.0
     return float(needed("scipy.special").betaincinv(errors, n - errors + 1, delta))
+
+
+def _likeliest(calls: Any, risks: Any, alpha: float, delta: float) -> int:
+    """Which cut is the likeliest to pass, with so many calls below and such a mean risk: the first that nearly is."""
+    np = needed("numpy")
+    tried = np.unique(np.linspace(0, len(calls) - 1, STARTS).astype(int))
+    allowed = np.array(_allowed(tuple(calls[tried].tolist()), float(alpha), float(delta)))
+    rates = np.clip(risks[tried], 1e-12, 1 - 1e-12)
+    power = np.where(allowed < 0, 0.0, binomial_tail(np.maximum(allowed, 0), calls[tried], rates))
+    # scores are not known to more than three digits
+    return int(tried[np.argmax(np.round(power, 3))])
+
+
+@lru_cache(maxsize=256)
+def _allowed(calls: tuple[int, ...], alpha: float, delta: float) -> tuple[int, ...]:
+    """By number of calls, the most errors with which a test passes (-1: none do)."""
+    np = needed("numpy")
+    n = np.array(calls)
+    low, high = np.full(len(n), -1), n.copy()
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        passes = (binomial_tail(np.maximum(middle, 0), n, alpha) <= delta) & (middle >= 0)
+        low, high = np.where(passes, middle, low), np.where(passes, high, middle)
+    return tuple(low.tolist())
 
 
 def _tail(errors: int, n: int, rate: float) -> float:

@@ -123,7 +123,7 @@ def walked(scores, wrong, alpha, delta, start=None, floor=None):
 )
 def test_it_is_the_walk(n, seed, alpha, slope, levels):
     scores, wrong = a_sample(n, seed=seed, slope=slope, levels=levels)
-    found = fixed_sequence(scores, wrong, alpha=alpha, delta=0.05)
+    found = fixed_sequence(scores, wrong, alpha=alpha, delta=0.05, start=-(-n // 4))
     best, tested = walked(scores, wrong, alpha, 0.05)
     assert found.start == (tested or 0)
     assert (found.n, found.errors) == (n, sum(wrong))
@@ -165,10 +165,9 @@ def test_a_larger_set_with_the_same_numbers_as_the_reference_walk():
     rng = np.random.default_rng(42)
     scores = np.round(rng.random(1_000), 3)
     wrong = rng.random(1_000) < 0.15 * scores
-    found = fixed_sequence(scores, wrong, alpha=0.05, delta=0.05)
+    found = fixed_sequence(scores, wrong, alpha=0.05, delta=0.05, start=250)
     best, tested = walked(scores.tolist(), wrong.tolist(), 0.05, 0.05)
     assert (found.execute_below, found.executed, found.executed_errors, found.start) == (*best, tested)
-    assert found.start == 250
 
 
 def test_everything_passes():
@@ -277,6 +276,37 @@ def test_fewer_than_no_errors():
         labels_needed(0.1, 0.05, -1)
 
 
+class TestStart:
+    """Where a walk begins, unless that is given."""
+
+    @given(st.integers(14, 200), st.integers(0, 10**6), st.sampled_from([0.3, 1.0, 3.0]), st.booleans())
+    def test_no_label_decides_it_and_it_is_not_before_a_quarter(self, n, seed, power, all_wrong):
+        scores = [score**power for score in a_sample(n, seed=seed)[0]]
+        found, other = (
+            fixed_sequence(scores, wrong, alpha=0.2, delta=0.05) for wrong in ([False] * n, [all_wrong] * n)
+        )
+        assert found.start == other.start >= max(14, math.ceil(n / 4))
+
+    @given(st.integers(60, 300), st.integers(0, 10**6))
+    def test_the_rest_is_the_walk_from_there(self, n, seed):
+        scores, wrong = a_sample(n, seed=seed, slope=0.4)
+        scores = [score**2 for score in scores]
+        found = fixed_sequence(scores, wrong, alpha=0.1, delta=0.05)
+        assert found == fixed_sequence(scores, wrong, alpha=0.1, delta=0.05, start=found.start)
+
+    def test_two_wrong_calls_among_the_safest_do_not_end_it(self):
+        scores = [i / 800 for i in range(60)] + [0.3 + i / 100 for i in range(21)]
+        wrong = [i in (0, 3) or i >= 60 for i in range(81)]
+        assert fixed_sequence(scores, wrong, alpha=0.2, delta=0.05, start=21).refusal is not None
+        found = fixed_sequence(scores, wrong, alpha=0.2, delta=0.05)
+        assert 30 < found.start <= 60
+        assert found.executed >= 60
+
+    def test_scores_that_are_ranks_begin_at_a_quarter(self):
+        scores, wrong = a_sample(400)
+        assert fixed_sequence(scores, wrong, alpha=0.05, delta=0.05).start == 100
+
+
 class TestFixedCuts:
     def test_they_are_tried_from_the_first_and_only_they(self):
         scores = [i / 100 for i in range(100)]
@@ -293,6 +323,13 @@ class TestFixedCuts:
         assert (found.start, found.refusal.code) == (0, RefusalCode.TOO_FEW_LABELS)
         assert "100 labelled calls, 30 of them below the first cut" in found.refusal.message
         assert "label 29 more" in found.refusal.message
+
+    def test_with_risks_of_traffic_they_begin_where_a_test_is_likeliest_to_pass(self):
+        risks = np.linspace(0, 1, 1_001) ** 4
+        cuts = traffic_cuts(risks, n=200, alpha=0.1, delta=0.05)
+        share = float((risks < cuts[0]).mean())
+        assert 0.3 < share < 0.7
+        assert risks[risks < cuts[0]].mean() < 0.05
 
     def test_cuts_of_traffic_are_its_quantiles_from_a_quarter_on(self):
         cuts = traffic_cuts(np.linspace(0, 1, 1_001), n=2_000, alpha=0.1, delta=0.05)

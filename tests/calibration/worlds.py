@@ -41,6 +41,10 @@ class World:
     def at(self, scores: np.ndarray) -> np.ndarray:
         return self.errors[np.minimum((scores * len(self.errors)).astype(int), len(self.errors) - 1)]
 
+    def risks(self, scores: np.ndarray) -> np.ndarray:
+        """What a perfect risk model says of calls: the same order, where more score means more errors."""
+        return np.interp(scores, (np.arange(len(self.errors)) + 0.5) / len(self.errors), self.errors) + 1e-9 * scores
+
     def risk(self, below: float) -> float:
         """The error of what runs below a cut."""
         below = min(below, 1.0)
@@ -85,6 +89,11 @@ def waves() -> World:
 
 def rule(scores: np.ndarray, wrong: np.ndarray, alpha: float, **more: object) -> Threshold:
     return fixed_sequence(scores, wrong, alpha=alpha, delta=more.pop("delta", DELTA), **more)  # type: ignore[arg-type]
+
+
+def plain(scores: np.ndarray, wrong: np.ndarray, alpha: float) -> Threshold:
+    """The walk from a quarter of the labels on, whatever the scores say."""
+    return rule(scores, wrong, alpha, start=math.ceil(len(scores) / 4))
 
 
 def plug_in(scores: np.ndarray, wrong: np.ndarray, alpha: float) -> float | None:
@@ -161,6 +170,25 @@ def in_world(
     return Scenario(name=name, n=n, alpha=alpha, play=play, oracle=world.oracle(alpha), naive=naive)
 
 
+def by_risk(
+    name: str,
+    world: World,
+    n: int,
+    alpha: float,
+    says: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Scenario:
+    """Labels of n calls whose scores are stated as risks: the true ones, or what ``says`` makes of their place."""
+    stated = says or world.risks
+
+    def play(rng: np.random.Generator) -> Result:
+        scores, wrong = world.draw(rng, n)
+        found = rule(stated(scores), wrong, alpha)
+        # the order is the same, so the first call left out is
+        return world.outcome(float(np.append(np.sort(scores), 2.0)[found.executed]) if found.executed else None)
+
+    return Scenario(name=name, n=n, alpha=alpha, play=play, oracle=world.oracle(alpha))
+
+
 def by_traffic(name: str, world: World, n: int, alpha: float) -> Scenario:
     """Cuts from the risks of unlabelled calls."""
 
@@ -177,10 +205,15 @@ GRID_AUROC = (0.7, 0.8, 0.9)
 GRID_ALPHA = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-def grid() -> list[Scenario]:
-    """Binormal worlds in which a threshold can be had: n labels suffice without an error, and 5 % of calls may run."""
+def grid(*, risks: bool = True) -> list[Scenario]:
+    """Binormal worlds in which a threshold can be had: n labels suffice without an error, and 5 % of calls may run.
+
+    The scores are risks; or else mere ranks, and the walk is the plain one.
+    """
     found = [
-        in_world(f"binormal, base {base:g}, AUROC {auroc:g}", binormal(base, auroc), n, alpha)
+        by_risk(f"binormal, base {base:g}, AUROC {auroc:g}", binormal(base, auroc), n, alpha)
+        if risks
+        else in_world(f"binormal, base {base:g}, AUROC {auroc:g}, ranks", binormal(base, auroc), n, alpha, plain)
         for n in GRID_N
         for base in GRID_BASE
         for auroc in GRID_AUROC
@@ -195,6 +228,10 @@ def scenarios() -> list[Scenario]:
     useless, bad = flat(0.101), confident_wrong()
     return [
         in_world("binormal", binormal(0.2, 0.8), 200, 0.1),
+        by_risk("binormal, scores are risks", binormal(0.2, 0.8), 200, 0.1),
+        by_risk("binormal, risks claimed too low", binormal(0.2, 0.8), 200, 0.1, lambda u: 0.1 * u),
+        by_risk("useless score, risks claimed too low", useless, 200, 0.1, lambda u: 0.02 + 0.08 * u),
+        by_risk("useless score, few labels, risks claimed too low", flat(0.21), 50, 0.2, lambda u: 0.3 * u**2),
         in_world("binormal, plug-in", binormal(0.2, 0.8), 200, 0.1, plug_in, naive=True),
         in_world("useless score", useless, 200, 0.1),
         in_world("useless score, few labels", flat(0.21), 50, 0.2),
