@@ -11,9 +11,11 @@ import asyncio
 import json
 import logging
 import math
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from guardrail.bulk.job import Job
 from guardrail.bulk.replaying import Worker
@@ -24,6 +26,8 @@ from guardrail.types import Case
 
 COLUMN: Final = "case"
 _LONGEST: Final = 300
+_PATIENCE: Final = 10.0
+"""Seconds within which a cluster must answer."""
 
 
 class Batches:
@@ -71,16 +75,10 @@ def run(
         MissingExtra: Ray is not installed.
         ConfigError: there is no cluster at that address.
     """
-    ray, data = _ray()
+    ray, data = needed()
     own = not ray.is_initialized()
     if own:
-        try:
-            ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"there is no Ray cluster at {address or 'this machine'} ({type(error).__name__}): start one with "
-                "`ray start --head`, and give its address with --ray-address"
-            ) from error
+        _connect(ray, address)
     logs = logging.getLogger("ray.data")
     level = logs.level
     logs.setLevel(logging.ERROR)  # what it tells of its steps would stand between the lines of the progress
@@ -96,6 +94,31 @@ def run(
         logs.setLevel(level)
         if own:
             ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        _reach(address)
+        ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"there is no Ray cluster at {address or 'this machine'} ({type(error).__name__}): start one with "
+            "`ray start --head`, and give its address with --ray-address"
+        ) from error
+
+
+def _reach(address: str | None) -> None:
+    """Whether anything listens there: Ray itself would wait for minutes.
+
+    Raises:
+        OSError, ValueError: no; or this is no address.
+    """
+    if address is None or ":" not in address:  # its own names, such as "auto"
+        return
+    found = urlsplit(address if "://" in address else f"ray://{address}")
+    if not found.hostname or found.port is None:
+        raise ValueError(address)
+    socket.create_connection((found.hostname, found.port), timeout=_PATIENCE).close()
 
 
 def _over(
@@ -131,7 +154,12 @@ def _over(
         context.enable_progress_bars = shown
 
 
-def _ray() -> tuple[Any, Any]:
+def needed() -> tuple[Any, Any]:
+    """``ray`` and ``ray.data``.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+    """
     try:
         import ray
         from ray import data

@@ -19,7 +19,8 @@ def labelled(
 
     A checker was asked about every plan, which has probability 1: where it could not tell, the call is unanswered. A
     label that was kept has the probability of the recorded step's audit, and of ``draws`` among audited ones; else
-    ``probability``, which the caller states; without that, none, and it is no evidence. A plan that is wrong, nobody says where, is wrong in every call.
+    ``probability``, which the caller states; without that, none, and it is no evidence. A plan that is wrong, nobody
+    says where, is wrong in every call.
     """
     ready = [(recorded, case) for recorded, case in pairs if case.verdict is not None and not case.failure]
     return labelled_calls([_record(recorded, case, probability) for recorded, case in ready], draws)

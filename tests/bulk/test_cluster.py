@@ -85,6 +85,25 @@ def test_a_run_that_was_ended_goes_on_from_what_is_written(tmp_path: Path) -> No
     assert all(again.count(identity) == before.count(identity) == 1 for identity in finished)
 
 
+@needs_ray
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", ":1"])
+def test_a_cluster_that_is_not_there_is_told_at_once(address: str) -> None:
+    code = f"""
+from guardrail.bulk import Job, cluster
+from guardrail.errors import ConfigError
+from tests.support import bulk
+try:
+    cluster.run([bulk.case(1)], Job(planner=bulk.steady), print, address={address!r})
+except ConfigError as error:
+    print(error)
+"""
+    root = Path(bulk.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert f"there is no Ray cluster at {address} " in done.stdout
+
+
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'guardrail-middleware\[ray\]'"):

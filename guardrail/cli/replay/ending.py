@@ -76,8 +76,8 @@ def _labelled(path: Path, pairs: Sequence[tuple[Case, Case]], given: Mapping[str
     unknown = sum(row.probability is None for row in found.calls)
     if unknown:
         said.append(
-            f"{unknown} are no evidence, since nobody knows how likely they were to be judged: where you do, say so with "
-            "--label-probability"
+            f"{unknown} are no evidence, since nobody knows how likely they were to be judged: where you do, say so "
+            "with --label-probability"
         )
     said += [f"{count} are left out: {why}" for why, count in found.left_out.items()]
     return "\n  ".join(said)

@@ -42,6 +42,10 @@ class Session:
         if self._out is None and not given["dry_run"]:
             raise ConfigError("say with --out where the results go, or ask with --dry-run what they would cost")
         _check_out(self._out, (*files, given["labelled"]))
+        if given["engine"] == "ray":
+            from guardrail.bulk import cluster
+
+            cluster.needed()
         self._job = job_of(given)
         tools = Tools() if tools_file is None else read_tools(tools_file)
         self._placed = recorded(files, tools, given["limit"])
