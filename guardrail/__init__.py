@@ -12,10 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from guardrail.types import (
+    CalibratedPolicy,
     Cluster,
     Decision,
     DecisionType,
     Label,
+    LabelledCall,
     PlanningStep,
     Record,
     Review,
@@ -33,6 +35,7 @@ from guardrail.types import (
 from guardrail.version import __version__
 
 if TYPE_CHECKING:
+    from guardrail.calibration import calibrate
     from guardrail.engine import AsyncGuard, Guard
     from guardrail.policy import Policy, Rule
     from guardrail.review import Queue
@@ -40,11 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncGuard",
+    "CalibratedPolicy",
     "Cluster",
     "Decision",
     "DecisionType",
     "Guard",
     "Label",
+    "LabelledCall",
     "PlanningStep",
     "Policy",
     "Queue",
@@ -63,6 +68,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "__version__",
+    "calibrate",
     "open_store",
 ]
 
@@ -73,6 +79,7 @@ _HOMES = {
     "Queue": "review",
     "Rule": "policy",
     "Store": "store",
+    "calibrate": "calibration",
     "open_store": "store",
 }
 

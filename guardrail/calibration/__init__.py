@@ -1,7 +1,8 @@
-"""Measures of how well signals tell right calls from wrong ones, and the risk model that combines them.
+"""From labelled calls to a risk, and to thresholds on it that keep a promise.
 
-A saved ``RiskModel`` takes the standard library alone; measuring and fitting take the extra ``calibration``, whose
-packages are loaded on first use.
+Measures of how well signals tell right calls from wrong ones, the risk model that combines them, and ``calibrate``. A
+saved ``RiskModel`` and a saved calibration take the standard library alone; measuring and fitting take the extra
+``calibration``, whose packages are loaded on first use.
 """
 
 from guardrail.calibration.asked import Cuts, Retries, Unit
