@@ -300,6 +300,13 @@ def test_the_records_of_a_guard_are_replayed_from_its_store(server: OpenAIServer
     assert "not those that the model was offered then" in refused(run(*given, "--tools", tools, planner=planner))
 
 
+def test_every_option_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "replay.md").read_text("utf-8")
+    options = [option for one in main.commands["replay"].params for option in one.opts if option.startswith("--")]
+    assert len(options) > 20
+    assert [option for option in options if option not in text and option not in ("--store", "--help")] == []
+
+
 def test_ray_is_an_extra(files: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
