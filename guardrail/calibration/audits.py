@@ -25,7 +25,7 @@ LEAST_RISK: Final = 0.005
 """No call is taken to be surer than that: a risk of 0 would have no variance, and no label would ever contradict it."""
 FLOOR: Final = 0.5
 """The least chance of a call, as a share of what it has where all are drawn alike."""
-_STEPS: Final = 200
+_CLOSE: Final = 1e-13
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def _log_odds(risk: float) -> float:
 def _shared(weights: Sequence[float], budget: float, least: float) -> tuple[float, ...]:
     """Proportional to the weights, within ``least`` and 1, with the budget as their sum."""
     low, high = 0.0, len(weights) / min(weights)
-    for _ in range(_STEPS):
+    while high - low > _CLOSE * high:
         middle = (low + high) / 2
         if sum(min(1.0, max(least, middle * weight)) for weight in weights) < budget:
             low = middle

@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrail.calibration.audits import Candidate, allocate, draw_batch, drawn, population
 from guardrail.calibration.labelled import labelled_calls
+from guardrail.calibration.thinning import kept
 from guardrail.errors import ConfigError
 from guardrail.types import AuditDraw, Label, LabelSource, Reason, Record, Route, Signal, Tier
+from tests.calibration.worlds import binormal, bound, rule
 from tests.support.calibrated import a_policy, a_threshold, a_tier
 from tests.support.records import label, record
 
@@ -208,3 +211,30 @@ def test_in_a_batch_the_judged_stand_for_themselves_whoever_chose_them() -> None
         estimates.append(sum(0.25 / (call.probability or 1) for call in found.calls if not call.correct))
     error = (_variance(estimates) / len(estimates)) ** 0.5
     assert abs(_mean(estimates) - sum(wrong)) < 4 * error
+
+
+@pytest.mark.slow
+def test_thresholds_from_a_batch_keep_their_promise_and_without_chances_they_do_not() -> None:
+    """Somebody has judged the calls that looked fine before; the batch has unequal chances. At most delta may break."""
+    alpha, trials, n = 0.1, 1000, 800
+    world = binormal(0.2, 0.8)
+    rng = np.random.default_rng(5)
+    broken, naive, ran = 0, 0, 0.0
+    for _ in range(trials):
+        scores, wrong = world.draw(rng, n)
+        risks = world.risks(scores)
+        before = rng.random(n) < np.where(wrong, 0.05, 0.6)
+        open_ = np.flatnonzero(~before)
+        calls = [candidate(int(row), risk=float(risks[row]), threshold=0.1) for row in open_]
+        chances = np.ones(n)
+        chances[open_] = allocate(calls, 100)
+        judged = np.flatnonzero(before | (rng.random(n) < chances))
+        ids = [f"{rng.integers(2**62)}" for _ in judged]
+        kept_ = judged[kept(ids, chances[judged], seed=0)]
+        share, error = world.outcome(rule(scores[kept_], wrong[kept_], alpha).execute_below)
+        broken += error > alpha
+        ran += share / trials
+        naive += world.outcome(rule(scores[judged], wrong[judged], alpha).execute_below)[1] > alpha
+    assert broken / trials <= bound(trials)
+    assert naive / trials > 0.5
+    assert ran > 0

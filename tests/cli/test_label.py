@@ -83,9 +83,10 @@ def test_where_a_call_went_cannot_be_told_from_how_it_is_asked(run, store: SQLit
     ran = audited(1)
     seen = audited(1, route=Route.REVIEW, reason=Reason.DISAGREED)
     planned_again = audited(1, route=Route.RETRY, reason=Reason.DISAGREED)
+    left = audited(1, drawn=False, route=Route.REVIEW, reason=Reason.UNCALIBRATED)
     shown = []
-    for one in (ran, seen, planned_again):
-        with_it = SQLiteStore(store.path.with_name(f"{one.verdict.verdicts[0].route}.db"))
+    for number, one in enumerate((ran, seen, planned_again, left)):
+        with_it = SQLiteStore(store.path.with_name(f"{number}.db"))
         with_it.add_record(one)
         with_it.close()
         shown.append(run("--store", with_it.url, answers="q\n").stdout)

@@ -129,7 +129,7 @@ def run(store: SQLiteStore) -> Callable[..., Result]:
 
 
 def test_examples_and_the_feedback_on_their_runs_become_labels(run, store: SQLiteStore, service: Service) -> None:
-    service.example(outputs={"record": "rec-000000", "correct": False, "fault": "unwanted", "by": "bo"})
+    service.example(outputs={"id": "q/7", "record": "rec-000000", "correct": False, "fault": "unwanted", "by": "bo"})
     service.example(metadata={"record": "rec-000001"}, run=1)
     service.judge(1, 1.0, comment="as asked")
     service.judge(1, 0, key="helpfulness")
