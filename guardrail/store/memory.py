@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import RLock
 from typing import NamedTuple, TypeVar
 
+from guardrail.audit import AuditView, Kept
 from guardrail.errors import StoreError
-from guardrail.store import rows
-from guardrail.types import Alarm, AuditDraw, Label, Record, Review, ReviewState, Spending, Usage
+from guardrail.store import changes, listing, rows
+from guardrail.store.memory_log import MemoryLog
+from guardrail.types import (
+    Alarm,
+    AuditDraw,
+    AuditEntry,
+    AuditHead,
+    Label,
+    Record,
+    Review,
+    ReviewFilter,
+    ReviewPage,
+    ReviewState,
+    Spending,
+    Usage,
+)
 
 T = TypeVar("T", Record, Review)
 
@@ -34,18 +52,20 @@ class MemoryStore:
         self._draws: dict[tuple[str, str, str], str] = {}
         self._alarms: dict[str, str] = {}
         self._states: dict[str, tuple[int, str]] = {}
+        self._log = MemoryLog()
         self._closed = False
 
     def add_record(self, record: Record) -> bool:
         row = _Row(rows.sort_key(record.at), len(self._records), rows.encode(rows.without_labels(record)))
-        labels = [rows.encode(label) for label in record.labels]
+        labels = {rows.encode(label): label for label in record.labels}
         with self._lock:
             self._check_open()
             if record.id in self._records:
                 return False
             self._records[rows.new_id(record.id)] = row._replace(seq=len(self._records))
-            self._labels[record.id] = list(dict.fromkeys(labels))
-            self._order += [(record.id, label) for label in self._labels[record.id]]
+            self._labels[record.id] = []
+            for body, label in labels.items():
+                self._add_label(record.id, label, body)
             return True
 
     def record(self, record_id: str) -> Record:
@@ -68,15 +88,17 @@ class MemoryStore:
             self._check_open()
             name = _find(Record, self._records, record_id)
             if body not in self._labels[name]:
-                self._labels[name].append(body)
-                self._order.append((name, body))
+                self._add_label(name, label, body)
             return self._load(name)
 
     def add_review(self, review: Review) -> Review:
-        row = _Row(rows.sort_key(review.at), 0, rows.encode(review))
+        row = _Row(rows.sort_key(review.at), 0, _review_body(review))
         with self._lock:
             self._check_open()
-            kept = self._reviews.setdefault(rows.new_id(review.id), row._replace(seq=len(self._reviews)))
+            if review.id not in self._reviews:
+                self._reviews[rows.new_id(review.id)] = row._replace(seq=len(self._reviews))
+                self._log.append(changes.of_review(review, row.body, None))
+            kept = self._reviews[review.id]
             return rows.decode(Review, kept.body, f"review {review.id}")
 
     def review(self, review_id: str) -> Review:
@@ -106,14 +128,68 @@ class MemoryStore:
             ][:limit]
 
     def compare_and_set(self, review: Review) -> bool:
-        body = rows.encode(review)
+        body = _review_body(review)
         with self._lock:
             self._check_open()
             row = self._reviews.get(review.id)
             if row is None or rows.decode(Review, row.body, f"review {review.id}").revision != review.revision - 1:
                 return False
+            entry = changes.of_review(review, body, row.body)
             self._reviews[review.id] = row._replace(body=body)
+            self._log.append(entry)
             return True
+
+    def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
+        start = listing.place(after, wanted)
+        with self._lock:
+            self._check_open()
+            found = [
+                (listing.Place(-review.priority, row.at, row.seq), review)
+                for name, row in self._reviews.items()
+                if listing.matches(review := rows.decode(Review, row.body, f"review {name}"), wanted)
+            ]
+        behind = [one for one in found if start is None or one[0] > start]
+        page = heapq.nsmallest(limit + 1, behind, key=lambda one: one[0])
+        last = page[limit - 1][0] if len(page) > limit > 0 else None
+        return ReviewPage(
+            reviews=tuple(review for _, review in page[: max(limit, 0)]),
+            after="" if last is None else listing.cursor(last, wanted),
+        )
+
+    def note(self, entry: AuditEntry) -> AuditEntry:
+        drafted = changes.of_note(entry)
+        with self._lock:
+            self._check_open()
+            return self._log.append(drafted)
+
+    def audit_entries(
+        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+    ) -> list[AuditEntry]:
+        changes.check_place(shard, after)
+        with self._lock:
+            self._check_open()
+            return [*self._log.entries(tenant=tenant, shard=shard, after=after)][: max(limit, 0)]
+
+    def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
+        with self._lock:
+            self._check_open()
+            return self._log.heads(tenant)
+
+    def audit_tenants(self) -> list[str]:
+        with self._lock:
+            self._check_open()
+            return sorted(self._log.tenants())
+
+    @contextmanager
+    def audit_view(self, *, tenant: str = "") -> Iterator[AuditView]:
+        with self._lock:
+            self._check_open()
+            yield AuditView(self._log.entries(tenant=tenant), self._kept(tenant))
+
+    def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
+        with self._lock:
+            self._check_open()
+            return self._log.seal(tenant=tenant, by=by, at=at or changes.now())
 
     def spend(self, entry: Spending) -> None:
         row = (rows.sort_key(entry.at), rows.countable(entry))
@@ -143,6 +219,8 @@ class MemoryStore:
             self._check_open()
             new = {key: body for key, body in added.items() if key not in self._draws}
             self._draws.update(new)
+            for batch, last in {draw.batch: draw for draw in draws if any(key[0] == draw.batch for key in new)}.items():
+                self._log.append(changes.of_draws(last, self._batch(batch)))
             return len(new)
 
     def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
@@ -159,7 +237,11 @@ class MemoryStore:
         body = rows.encode(alarm)
         with self._lock:
             self._check_open()
-            return self._alarms.setdefault(rows.new_id(alarm.id), body) is body
+            if alarm.id in self._alarms:
+                return False
+            self._alarms[rows.new_id(alarm.id)] = body
+            self._log.append(changes.of_alarm(alarm, body))
+            return True
 
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
         with self._lock:
@@ -176,6 +258,7 @@ class MemoryStore:
             if not alarm.cleared_by:
                 alarm = rows.cleared(alarm, by=by, at=at, note=note)
                 self._alarms[alarm_id] = rows.encode(alarm)
+                self._log.append(changes.of_alarm(alarm, self._alarms[alarm_id]))
             return alarm
 
     def state(self, key: str) -> tuple[int, str] | None:
@@ -201,6 +284,33 @@ class MemoryStore:
     def _load(self, name: str) -> Record:
         record = rows.decode(Record, self._records[name].body, f"record {name}")
         return rows.with_labels(record, self._labels[name])
+
+    def _add_label(self, record_id: str, label: Label, body: str) -> None:
+        self._labels[record_id].append(body)
+        self._order.append((record_id, body))
+        self._log.append(changes.of_label(record_id, label, body))
+
+    def _batch(self, batch: str) -> list[str]:
+        return [body for (name, _, _), body in self._draws.items() if name == batch]
+
+    def _kept(self, tenant: str) -> Iterator[Kept]:
+        for name, row in self._reviews.items():
+            if rows.decode(Review, row.body, f"review {name}").tenant == tenant:
+                yield Kept(tenant=tenant, kind="review", subject=name, digest=rows.body_digest(row.body))
+        if tenant:
+            return
+        for record_id, body in self._order:
+            yield Kept(tenant=tenant, kind="label", subject=record_id, digest=rows.body_digest(body))
+        for name, body in self._alarms.items():
+            yield Kept(tenant=tenant, kind="alarm", subject=name, digest=rows.body_digest(body))
+        for batch in dict.fromkeys(name for name, _, _ in self._draws):
+            yield Kept(tenant=tenant, kind="draws", subject=batch, digest=changes.draws_digest(self._batch(batch)))
+
+
+def _review_body(review: Review) -> str:
+    body = rows.encode(review)
+    listing.columns(json.loads(body))  # what no list could order is refused
+    return body
 
 
 def _find(kind: type[T], kept: dict[str, _Row], identity: str) -> str:

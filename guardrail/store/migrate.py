@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from guardrail.errors import StoreError, StoreTooNew
+from guardrail.store import sqlite_log
 
+_AFTERWARDS: dict[int, Callable[[sqlite3.Connection], None]] = {4: sqlite_log.begin}
+"""What SQL alone cannot do after the script of that number."""
 APPLICATION_ID = 0x67726C31  # "grl1": tells our files from other programs' SQLite files
 
 
@@ -40,6 +43,8 @@ def migrate(connection: sqlite3.Connection, path: Path, *, timeout: float) -> No
         for number, script in enumerate(migrations()[done:], start=done + 1):
             for statement in statements(script):
                 connection.execute(statement)
+            if number in _AFTERWARDS:
+                _AFTERWARDS[number](connection)
             connection.execute(f"PRAGMA user_version = {number}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 

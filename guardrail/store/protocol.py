@@ -6,8 +6,10 @@ Dumb on purpose: the rules of a review live in ``guardrail.review``, those of a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
+from guardrail.audit import AuditView
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -114,20 +116,43 @@ class Store(Protocol):
         """
 
     def compare_and_set(self, review: Review) -> bool:
-        """Write a review if the stored revision is one less than the given one; else False, unchanged."""
+        """Write a review if the stored revision is one less than the given one; else False, unchanged.
+
+        Raises:
+            StoreError: it would go to another tenant, or has a priority or a deadline that is none.
+        """
 
     def note(self, entry: AuditEntry) -> AuditEntry:
-        """Put something that happened outside of reviews into the audit log; number, shard, previous and hash are
-        the store's own. Reviews write theirs with every change, in the same transaction.
+        """Put something that happened elsewhere into the audit log; number, shard, previous and hash are the store's
+        own. Reviews, labels, draws and alarms write theirs with every change, in the same transaction.
+
+        Raises:
+            StoreError: it poses as an entry of those.
         """
 
     def audit_entries(
         self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
     ) -> list[AuditEntry]:
-        """The audit log of a tenant, shard by shard and number by number; ``after`` is a number of that one shard."""
+        """The audit log of a tenant, shard by shard and number by number; ``after`` is a number of that one shard.
+
+        Raises:
+            StoreError: ``after`` is given, and no shard.
+        """
 
     def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
-        """Where each chain of a tenant ends."""
+        """Where each chain of a tenant ends; a chain that has no entries is left out."""
+
+    def audit_tenants(self) -> list[str]:
+        """Every tenant that has an audit log or a review."""
+
+    def audit_view(self, *, tenant: str = "") -> AbstractContextManager[AuditView]:
+        """A tenant's whole audit log and what it tells of, as both stood at one moment, while the context is open.
+
+        The log comes shard by shard and number by number. The thread uses nothing else of the store meanwhile.
+        """
+
+    def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
+        """Seal a tenant's chains together, at a moment (ISO 8601) or now, and return where each ends afterwards."""
 
     def spend(self, entry: Spending) -> None:
         """Enter something into the ledger. A count of tokens that cannot be one (below 0, above 10^12) is unknown.

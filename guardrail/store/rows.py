@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from guardrail.codec import from_json, to_json
+from guardrail.codec import digest, from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
 from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Record, Review, Spending
 
@@ -47,6 +47,14 @@ def decode(kind: type[T], body: str, where: str) -> T:
         return from_json(kind, data)
     except (ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{where} cannot be read: {error}") from error
+
+
+def body_digest(body: str) -> str:
+    """The digest of a value as it is kept, in the audit log. Of its JSON, not of its text; of that where it is none."""
+    try:
+        return digest(json.loads(body))
+    except (ValueError, RecursionError):
+        return digest(body)
 
 
 def without_labels(record: Record) -> Record:

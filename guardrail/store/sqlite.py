@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from guardrail.store import rows
+from guardrail.audit import AuditView
+from guardrail.store import changes, listing, rows, sqlite_lists, sqlite_log
 from guardrail.store.database import Database
-from guardrail.types import Alarm, AuditDraw, Label, Record, Review, ReviewState, Spending, Usage
+from guardrail.store.queries import Value
+from guardrail.store.queries import conditional as _conditional
+from guardrail.store.queries import queries as _queries
+from guardrail.types import (
+    Alarm,
+    AuditDraw,
+    AuditEntry,
+    AuditHead,
+    Label,
+    Record,
+    Review,
+    ReviewFilter,
+    ReviewPage,
+    ReviewState,
+    Spending,
+    Usage,
+)
 
 T = TypeVar("T", Record, Review)
-
-
-@cache
-def _queries() -> dict[str, str]:
-    text = (files("guardrail.store") / "sql" / "queries.sql").read_text(encoding="utf-8")
-    named = (block.partition("\n") for block in text.split("-- name: ")[1:])
-    return {name.strip(): sql for name, _, sql in named}
 
 
 class SQLiteStore:
@@ -48,12 +57,13 @@ class SQLiteStore:
             "route": record.verdict.route.value,
             "body": rows.encode(rows.without_labels(record)),
         }
-        labels = [{"record_id": record.id, "body": rows.encode(label)} for label in record.labels]
+        labels = [(label, rows.encode(label)) for label in record.labels]
         # Evidence, no decision: the guard does not wait for the disk. The review of a call, added after it, does.
         with self._database.write(synced=False) as connection:
             if not connection.execute(_queries()["add_record"], row).rowcount:
                 return False
-            connection.executemany(_queries()["add_label"], labels)
+            for label, text in labels:
+                _add_label(connection, record.id, label, text)
             return True
 
     def record(self, record_id: str) -> Record:
@@ -73,7 +83,7 @@ class SQLiteStore:
         body = rows.encode(label)
         with self._database.write() as connection:
             name, kept = _find(connection, Record, record_id)
-            connection.execute(_queries()["add_label"], {"record_id": name, "body": body})
+            _add_label(connection, name, label, body)
             return _load(connection, name, kept)
 
     def add_review(self, review: Review) -> Review:
@@ -85,7 +95,8 @@ class SQLiteStore:
             **_changing(review),
         }
         with self._database.write() as connection:
-            connection.execute(_queries()["add_review"], row)
+            if connection.execute(_queries()["add_review"], row).rowcount:
+                sqlite_log.append(connection, changes.of_review(review, str(row["body"]), None))
             _, body = _find(connection, Review, review.id)
             return rows.decode(Review, body, f"review {review.id}")
 
@@ -114,7 +125,45 @@ class SQLiteStore:
     def compare_and_set(self, review: Review) -> bool:
         row = {"id": rows.key(review.id), **_changing(review)}
         with self._database.write() as connection:
-            return connection.execute(_queries()["compare_and_set"], row).rowcount == 1
+            before = connection.execute(_queries()["review_before"], row).fetchone()
+            if before is None:
+                return False
+            connection.execute(_queries()["compare_and_set"], row)
+            sqlite_log.append(connection, changes.of_review(review, str(row["body"]), before[0]))
+            return True
+
+    def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
+        with self._database.read() as connection:
+            return sqlite_lists.find(connection, wanted, limit=limit, after=after)
+
+    def note(self, entry: AuditEntry) -> AuditEntry:
+        drafted = changes.of_note(entry)
+        with self._database.write() as connection:
+            return sqlite_log.append(connection, drafted)
+
+    def audit_entries(
+        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+    ) -> list[AuditEntry]:
+        changes.check_place(shard, after)
+        with self._database.read() as connection:
+            return [*sqlite_log.entries(connection, tenant=tenant, shard=shard, after=after, limit=max(limit, 0))]
+
+    def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
+        with self._database.read() as connection:
+            return sqlite_log.heads(connection, tenant)
+
+    def audit_tenants(self) -> list[str]:
+        with self._database.read() as connection:
+            return sqlite_log.tenants(connection)
+
+    @contextmanager
+    def audit_view(self, *, tenant: str = "") -> Iterator[AuditView]:
+        with self._database.read() as connection:
+            yield AuditView(sqlite_log.entries(connection, tenant=tenant), sqlite_log.kept(connection, tenant))
+
+    def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
+        with self._database.write() as connection:
+            return sqlite_log.seal(connection, tenant=tenant, by=by, at=at or changes.now())
 
     def spend(self, entry: Spending) -> None:
         usage = rows.countable(entry).usage
@@ -159,8 +208,17 @@ class SQLiteStore:
             }
             for draw in draws
         ]
+        new = 0
+        grown: dict[str, AuditDraw] = {}
         with self._database.write() as connection:
-            return sum(connection.execute(_queries()["add_draw"], row).rowcount for row in added)
+            for draw, row in zip(draws, added, strict=True):
+                if connection.execute(_queries()["add_draw"], row).rowcount:
+                    new += 1
+                    grown[draw.batch] = draw
+            for batch, last in grown.items():
+                drawn = connection.execute(_queries()["drawn_in_batch"], {"batch": rows.key(batch)}).fetchall()
+                sqlite_log.append(connection, changes.of_draws(last, [body for (body,) in drawn]))
+        return new
 
     def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
         query, given = _conditional("draws", {"record_id": None if record_id is None else rows.key(record_id)})
@@ -171,7 +229,10 @@ class SQLiteStore:
     def raise_alarm(self, alarm: Alarm) -> bool:
         row = {"id": rows.new_id(alarm.id), "standing": not alarm.cleared_by, "body": rows.encode(alarm)}
         with self._database.write() as connection:
-            return connection.execute(_queries()["raise_alarm"], row).rowcount == 1
+            if not connection.execute(_queries()["raise_alarm"], row).rowcount:
+                return False
+            sqlite_log.append(connection, changes.of_alarm(alarm, str(row["body"])))
+            return True
 
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
         with self._database.read() as connection:
@@ -188,7 +249,9 @@ class SQLiteStore:
             if alarm.cleared_by:
                 return alarm
             alarm = rows.cleared(alarm, by=by, at=at, note=note)
-            connection.execute(_queries()["clear_alarm"], {**identity, "body": rows.encode(alarm)})
+            body = rows.encode(alarm)
+            connection.execute(_queries()["clear_alarm"], {**identity, "body": body})
+            sqlite_log.append(connection, changes.of_alarm(alarm, body))
             return alarm
 
     def state(self, key: str) -> tuple[int, str] | None:
@@ -205,8 +268,14 @@ class SQLiteStore:
         self._database.close()
 
 
-def _changing(review: Review) -> dict[str, Any]:
-    return {"state": review.state.value, "revision": review.revision, "body": rows.encode(review)}
+def _changing(review: Review) -> dict[str, Value]:
+    body = rows.encode(review)
+    return {**sqlite_log.keys(listing.columns(json.loads(body))), "body": body}
+
+
+def _add_label(connection: sqlite3.Connection, record_id: str, label: Label, body: str) -> None:
+    if connection.execute(_queries()["add_label"], {"record_id": record_id, "body": body}).rowcount:
+        sqlite_log.append(connection, changes.of_label(record_id, label, body))
 
 
 def _find(connection: sqlite3.Connection, kind: type[T], identity: str) -> tuple[str, str]:
@@ -231,15 +300,6 @@ def _list(
     """Ids and bodies of the rows that meet every condition asked for."""
     query, given = _conditional(name, asked)
     return connection.execute(query, {**given, "limit": limit}).fetchall()
-
-
-def _conditional(
-    name: str, asked: Mapping[str, str | bytes | bool | None]
-) -> tuple[str, dict[str, str | bytes | bool]]:
-    """A query with the conditions asked for, and their values."""
-    given = {condition: value for condition, value in asked.items() if value is not None}
-    conditions = " AND ".join(_queries()[f"{name}.{condition}"] for condition in given) or "TRUE"
-    return _queries()[name].format(conditions=conditions), given
 
 
 def _load(connection: sqlite3.Connection, name: str, body: str) -> Record:

@@ -1,4 +1,5 @@
--- One query a name. "records", "reviews", "spent", "draws" and "alarms" take the conditions named after them, as many as are asked for.
+-- One query a name. "records", "reviews", "find_reviews", "spent", "draws", "alarms" and "audit_entries" take the
+-- conditions named after them, as many as are asked for.
 
 -- name: add_record
 INSERT INTO records (id, at, thread_id, step_id, model, route, body)
@@ -28,8 +29,11 @@ ON CONFLICT (record_id, body) DO NOTHING;
 SELECT body FROM labels WHERE record_id = :record_id ORDER BY seq;
 
 -- name: add_review
-INSERT INTO reviews (id, at, thread_id, record_id, state, revision, body)
-VALUES (:id, :at, :thread_id, :record_id, :state, :revision, :body)
+INSERT INTO reviews (
+    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+) VALUES (
+    :id, :at, :thread_id, :record_id, :tenant, :state, :tier, :tool, :requester, :claimed_by, :due, :rank, :revision, :body
+)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: review_by_id
@@ -51,7 +55,9 @@ thread_id = :thread_id
 record_id = :record_id
 
 -- name: compare_and_set
-UPDATE reviews SET state = :state, revision = :revision, body = :body
+UPDATE reviews SET
+    state = :state, tier = :tier, tool = :tool, requester = :requester, claimed_by = :claimed_by, due = :due, rank = :rank,
+    revision = :revision, body = :body
 WHERE id = :id AND revision = :revision - 1;
 
 -- name: add_spending
@@ -111,3 +117,105 @@ ON CONFLICT (key) DO NOTHING;
 
 -- name: next_state
 UPDATE states SET revision = revision + 1, text = :text WHERE key = :key AND revision = :revision;
+
+
+-- name: review_before
+SELECT body FROM reviews WHERE id = :id AND revision = :revision - 1;
+
+-- name: find_reviews
+SELECT reviews.id, reviews.body, found.rank, found.at, found.seq
+FROM ({branches}) AS found JOIN reviews ON reviews.seq = found.seq
+ORDER BY found.rank, found.at, found.seq LIMIT :limit;
+
+-- name: find_reviews.branch
+SELECT * FROM (
+    SELECT rank, at, seq FROM reviews INDEXED BY {index} WHERE {conditions} ORDER BY rank, at, seq LIMIT :limit
+)
+
+-- name: find_reviews.state
+state = :state{state}
+
+-- name: find_reviews.tier
+tier = :tier{tier}
+
+-- name: find_reviews.tenant
+tenant = :tenant
+
+-- name: find_reviews.states
+state IN (SELECT value FROM json_each(:states))
+
+-- name: find_reviews.tiers
+tier IN (SELECT value FROM json_each(:tiers))
+
+-- name: find_reviews.tool
+tool = :tool
+
+-- name: find_reviews.thread_id
+thread_id = :thread_id
+
+-- name: find_reviews.record_id
+record_id = :record_id
+
+-- name: find_reviews.requester
+requester = :requester
+
+-- name: find_reviews.claimed_by
+claimed_by = :claimed_by
+
+-- name: find_reviews.due_before
+due < :due_before
+
+-- name: find_reviews.after
+(rank, at, seq) > (:rank, :at, :seq)
+
+-- name: count_due
+SELECT count(*) FROM (
+    SELECT 1 FROM reviews INDEXED BY reviews_by_due
+    WHERE tenant = :tenant AND state = :state AND due < :due_before LIMIT :limit
+);
+
+-- name: audit_end
+SELECT number, hash FROM audit_log WHERE tenant = :tenant AND shard = :shard ORDER BY number DESC LIMIT 1;
+
+-- name: audit_add
+INSERT INTO audit_log (tenant, shard, number, at, by, what, subject, body, previous, hash)
+VALUES (:tenant, :shard, :number, :at, :by, :what, :subject, :body, :previous, :hash);
+
+-- name: audit_entries
+SELECT tenant, shard, number, at, by, what, subject, body, previous, hash FROM audit_log
+WHERE {conditions} ORDER BY tenant, shard, number LIMIT :limit;
+
+-- name: audit_entries.tenant
+tenant = :tenant
+
+-- name: audit_entries.shard
+shard = :shard
+
+-- name: audit_entries.after
+number > :after
+
+-- name: audit_tenants
+SELECT tenant FROM audit_log UNION SELECT tenant FROM reviews;
+
+-- name: kept_reviews
+SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+FROM reviews WHERE tenant = :tenant;
+
+-- name: every_review
+SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+FROM reviews;
+
+-- name: correct_columns
+UPDATE reviews SET tool = :tool, requester = :requester, due = :due WHERE id = :id;
+
+-- name: kept_labels
+SELECT record_id, body FROM labels ORDER BY seq;
+
+-- name: kept_draws
+SELECT batch, record_id, call_id, body FROM draws ORDER BY batch, seq;
+
+-- name: kept_alarms
+SELECT id, standing, body FROM alarms;
+
+-- name: drawn_in_batch
+SELECT body FROM draws WHERE batch = :batch ORDER BY seq;

@@ -1,0 +1,131 @@
+"""What the audit log says of each change, the same for every backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from guardrail import audit
+from guardrail.codec import digest
+from guardrail.errors import StoreError
+from guardrail.store.rows import body_digest, key
+from guardrail.types import Alarm, AuditDraw, AuditEntry, Label, Review
+
+_LONGEST = 1000
+
+
+def now() -> str:
+    """The present moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+def of_review(review: Review, body: str, before: str | None) -> AuditEntry:
+    """The entry of a review that was put there, or changed from ``before`` (both as they are kept).
+
+    Raises:
+        StoreError: ``before`` is damaged, or belongs to another tenant.
+    """
+    what, by, at = ("opened", review.requester, review.at) if before is None else _change(review, _read(review, before))
+    return audit.draft(
+        what=f"review.{what}", subject=review.id, body=body_digest(body), by=by, at=at, tenant=review.tenant
+    )
+
+
+def _read(review: Review, before: str) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = json.loads(before)
+        tenant = kept.get("tenant", "")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise StoreError(f"review {review.id} cannot be read: {error}") from error
+    if tenant != review.tenant:
+        raise StoreError(f"review {review.id} belongs to another tenant, which it never changes")
+    return kept
+
+
+def _change(after: Review, before: dict[str, Any]) -> tuple[str, str, str]:
+    """What happened, by whom, when. Told by what differs, and not by whoever made the change."""
+    grown = len(after.history) > len(before.get("history", ()))
+    by, at = (after.history[-1].by, after.history[-1].at) if grown else ("", now())
+    if after.state != before.get("state"):
+        return after.state.value, by, at
+    for name, did, said in (("votes", "voted", after.votes), ("comments", "commented", after.comments)):
+        if len(said) > len(before.get(name, ())):
+            return did, said[-1].by, said[-1].at
+    claim = before.get("claim") or {}
+    if after.claim is not None and (after.claim.by, after.claim.until) != (claim.get("by"), claim.get("until")):
+        return "claimed", by or after.claim.by, at
+    if claim and after.claim is None:
+        return "released", by or claim["by"], at
+    if after.escalated and not before.get("escalated", False):
+        return "escalated", by, at
+    return "changed", by, at
+
+
+def of_label(record_id: str, label: Label, body: str) -> AuditEntry:
+    """The entry of a judgement."""
+    return audit.draft(what="label.added", subject=record_id, body=body_digest(body), by=label.by, at=label.at)
+
+
+def of_alarm(alarm: Alarm, body: str) -> AuditEntry:
+    """The entry of an alarm that was raised or cleared."""
+    what, by, at = (
+        ("alarm.cleared", alarm.cleared_by, alarm.cleared_at) if alarm.cleared_by else ("alarm.raised", "", alarm.at)
+    )
+    return audit.draft(what=what, subject=alarm.id, body=body_digest(body), by=by, at=at)
+
+
+def of_draws(last: AuditDraw, bodies: Sequence[str]) -> AuditEntry:
+    """The entry of a batch of draws, of which these are all, in their order."""
+    return audit.draft(what="draws.added", subject=last.batch, body=draws_digest(bodies), by="", at=last.at)
+
+
+def draws_digest(bodies: Sequence[str]) -> str:
+    """The digest of a whole batch."""
+    return digest("draws", *(body_digest(body) for body in bodies))
+
+
+def found(kind: str, subject: str, body: str, *, tenant: str = "") -> AuditEntry:
+    """The entry of something that was kept before there was an audit log."""
+    return audit.draft(what=f"{kind}.found", subject=subject, body=body, by="", at=now(), tenant=tenant)
+
+
+def purged(kind: str, subject: str, body: str, *, by: str, at: str, tenant: str = "") -> AuditEntry:
+    """The entry of something that is deleted on purpose; ``body`` is the digest of what it was."""
+    return audit.draft(what=f"{kind}.{audit.PURGED}", subject=subject, body=body, by=by, at=at, tenant=tenant)
+
+
+def of_note(entry: AuditEntry) -> AuditEntry:
+    """The entry of something that happened elsewhere.
+
+    Raises:
+        StoreError: it poses as one of the store's own, or is no entry.
+    """
+    if entry.what == audit.SEAL or entry.what.partition(".")[0] in audit.KINDS:
+        raise StoreError(f"{entry.what!r} is written by the store itself: name what happened otherwise")
+    if not entry.what or max(map(len, (entry.what, entry.subject, entry.by, entry.at, entry.body))) > _LONGEST:
+        raise StoreError(f"a note needs a name for what happened, and no part of it may exceed {_LONGEST} characters")
+    return audit.draft(
+        what=entry.what,
+        subject=entry.subject,
+        body=entry.body,
+        by=entry.by,
+        at=entry.at or now(),
+        tenant=entry.tenant,
+    )
+
+
+def check_place(shard: int | None, after: int) -> None:
+    """Numbers are those of one chain.
+
+    Raises:
+        StoreError: a number is given, and no chain.
+    """
+    if shard is None and after:
+        raise StoreError(f"entry {after} stands in every chain of the audit log: say of which shard")
+
+
+def stored(entry: AuditEntry) -> dict[str, str | bytes | int]:
+    """The entry as a row: its texts as SQLite compares them exactly."""
+    return {name: value if isinstance(value, int) else key(value) for name, value in vars(entry).items()}

@@ -1,0 +1,98 @@
+"""Lists of reviews, the same for every backend: what they are filtered and ordered by, and where a page ended."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from guardrail.codec import digest, to_json
+from guardrail.errors import StoreError
+from guardrail.store.rows import sort_key
+from guardrail.types import Review, ReviewFilter
+
+MOST_PRIORITY = 2**31 - 1
+"""No priority is further from 0, so that every backend can count it."""
+_CHECKED = 12
+
+
+class Place(NamedTuple):
+    """Where a review stands in a list: the least first. ``rank`` is minus its priority, ``seq`` the store's number."""
+
+    rank: int
+    at: str
+    seq: int
+
+
+def columns(body: Mapping[str, Any]) -> dict[str, str | int | None]:
+    """What lists know of a review, given its JSON.
+
+    Raises:
+        StoreError: ``due`` is no time, or the priority is too far from 0.
+    """
+    priority, due, claim = body.get("priority", 0), body.get("due", ""), body.get("claim")
+    if not -MOST_PRIORITY <= priority <= MOST_PRIORITY:
+        raise StoreError(
+            f"the priority {priority} is out of range: give one between -{MOST_PRIORITY} and {MOST_PRIORITY}"
+        )
+    return {
+        "tenant": body.get("tenant", ""),
+        "state": body["state"],
+        "tier": body["tier"],
+        "tool": body["call"]["name"],
+        "requester": body.get("requester", ""),
+        "claimed_by": None if claim is None else claim["by"],
+        "due": sort_key(due) if due else None,
+        "rank": -priority,
+        "revision": body["revision"],
+    }
+
+
+def matches(review: Review, wanted: ReviewFilter) -> bool:
+    """Whether everything holds that is wanted."""
+    claimed_by = None if review.claim is None else review.claim.by
+    return (
+        review.tenant == wanted.tenant
+        and (wanted.states is None or review.state in wanted.states)
+        and (wanted.tiers is None or review.tier in wanted.tiers)
+        and wanted.tool in (None, review.call.name)
+        and wanted.thread_id in (None, review.thread_id)
+        and wanted.record_id in (None, review.record_id)
+        and wanted.requester in (None, review.requester)
+        and (wanted.claimed_by is None or wanted.claimed_by == claimed_by)
+        and (wanted.due_before is None or (review.due != "" and sort_key(review.due) < sort_key(wanted.due_before)))
+    )
+
+
+def cursor(place: Place, wanted: ReviewFilter) -> str:
+    """Where a page ended, as text that says nothing to its reader and fits only this list."""
+    text = json.dumps([*place], separators=(",", ":"))
+    return base64.urlsafe_b64encode((_check(text, wanted) + text).encode()).decode().rstrip("=")
+
+
+def place(after: str, wanted: ReviewFilter) -> Place | None:
+    """The place that ``cursor`` gave; None for the beginning.
+
+    Raises:
+        StoreError: it is none, or one of another list.
+    """
+    if not after:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(after.encode("ascii") + b"=" * (-len(after) % 4)).decode("ascii")
+    except ValueError:
+        text = ""
+    if text[:_CHECKED] != _check(text[_CHECKED:], wanted):
+        raise StoreError(
+            "this is no place in this list of reviews: start at its beginning, and go on with what a page of the same "
+            "filters said"
+        )
+    return Place(*json.loads(text[_CHECKED:]))
+
+
+def _check(text: str, wanted: ReviewFilter) -> str:
+    asked = to_json(wanted)
+    for name in ("states", "tiers"):
+        asked[name] = None if asked[name] is None else sorted(asked[name])
+    return digest("place in a list", asked, text)[:_CHECKED]
