@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ GOOD = {"record": CALLS[0], "correct": True}
         ({"record": CALLS[1], "call": "call_9", "correct": True}, "has no call 'call_9'"),
         ({"record": "rec-999999", "correct": True}, "no record 'rec-999999'"),
         ({"record": CALLS[1][:-1], "correct": True}, "several records"),
+        ({"record": "another-00", "correct": True}, "give the whole id"),
         ({"correct": True}, "names no record"),
         (GOOD, "the same call as"),
     ],
@@ -123,6 +125,7 @@ GOOD = {"record": CALLS[0], "correct": True}
 def test_a_row_that_is_no_judgement_is_refused_by_its_place_and_nothing_is_kept(
     run, store: SQLiteStore, tmp_path: Path, row: dict[str, Any], told: str
 ) -> None:
+    store.add_record(replace(audited(5), id="another-000001"))
     path = written(tmp_path, [GOOD, row], "jsonl")
     result = run("--import", str(path))
     assert result.exit_code == 2
