@@ -48,7 +48,9 @@ def test_labels_for_80_percent_power(alpha, quarter, half):
     assert labels_for_power(alpha / 2, alpha, 0.05) == half
 
 
-@pytest.mark.parametrize(("rate", "alpha"), [(0.0, 0.1), (0.01, 0.05), (0.025, 0.1), (0.1, 0.2)])
+@pytest.mark.parametrize(
+    ("rate", "alpha"), [(0.0, 0.1), (0.01, 0.05), (0.025, 0.1), (0.1, 0.2), (0.0101, 0.2), (0.0276, 0.2)]
+)
 def test_power_stays_above_what_is_asked_from_there_on_and_not_before(rate, alpha):
     found = labels_for_power(rate, alpha, 0.05)
 
