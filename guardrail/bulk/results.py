@@ -159,7 +159,6 @@ class Results:
                 f"{_NOT_OURS}"
             )
         self.started = self.started or str(run.get(STARTED, ""))
-        self._finished.pop(data["id"], None)
         self._finished[data["id"]] = _entry(run, offset, failed=bool(data.get("failure")))
 
 
