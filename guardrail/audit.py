@@ -12,14 +12,16 @@ before shows both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from guardrail.codec import digest
 from guardrail.types import AuditEntry, AuditHead
 
 SHARDS = 8
+_HASHED = ("tenant", "shard", "number", "at", "by", "what", "subject", "body", "previous")
 SEAL = "seal"
 """What an entry says that seals the chains."""
 KINDS = frozenset({"review", "label", "draws", "alarm"})
@@ -112,24 +114,17 @@ def draft(*, what: str, subject: str, body: str, by: str, at: str, tenant: str =
 def chained(entry: AuditEntry, after: AuditHead | None) -> AuditEntry:
     """The entry as the next one of its chain, which ends at ``after`` (None: it is empty)."""
     number, previous = (0, "") if after is None else (after.number, after.hash)
-    placed = replace(entry, number=number + 1, previous=previous)
-    return replace(placed, hash=entry_hash(placed))
+    said = {**vars(entry), "number": number + 1, "previous": previous}
+    return AuditEntry(**{**said, "hash": _hash(said)})
 
 
 def entry_hash(entry: AuditEntry) -> str:
     """SHA-256, in hex, of everything that an entry says but its hash."""
-    return digest(
-        "audit entry",
-        entry.tenant,
-        entry.shard,
-        entry.number,
-        entry.at,
-        entry.by,
-        entry.what,
-        entry.subject,
-        entry.body,
-        entry.previous,
-    )
+    return _hash(vars(entry))
+
+
+def _hash(said: Mapping[str, Any]) -> str:
+    return digest("audit entry", *(said[name] for name in _HASHED))
 
 
 def head_of(entry: AuditEntry) -> AuditHead:

@@ -27,6 +27,7 @@ class _Held:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.synced = True
         self.pid = os.getpid()
 
     def close(self) -> None:
@@ -73,7 +74,9 @@ class Database:
         """
         with self._translated():
             connection = self._connection("rw")
-            connection.execute(_SYNC[synced])
+            if self._local.held.synced != synced:
+                connection.execute(_SYNC[synced])
+                self._local.held.synced = synced
             with transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
 

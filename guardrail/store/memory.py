@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -308,8 +307,8 @@ class MemoryStore:
 
 
 def _review_body(review: Review) -> str:
-    body = rows.encode(review)
-    listing.columns(json.loads(body))  # what no list could order is refused
+    body, data = rows.encode_both(review)
+    listing.columns(data)  # what no list could order is refused
     return body
 
 

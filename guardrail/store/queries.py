@@ -1,4 +1,4 @@
-"""SQL by name, from ``sql/queries.sql``."""
+"""SQL by name, from each backend's own file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Value = str | bytes | int | None
 
 
 @cache
-def queries() -> dict[str, str]:
-    """The statements and conditions by name."""
-    text = (files("guardrail.store") / "sql" / "queries.sql").read_text(encoding="utf-8")
+def queries(folder: str = "sql") -> dict[str, str]:
+    """The statements and conditions of a backend by name."""
+    text = (files("guardrail.store") / folder / "queries.sql").read_text(encoding="utf-8")
     named = (block.partition("\n") for block in text.split("-- name: ")[1:])
     return {name.strip(): sql.strip() for name, _, sql in named}
 
 
-def conditional(name: str, asked: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
+def conditional(name: str, asked: Mapping[str, Value], folder: str = "sql") -> tuple[str, dict[str, Value]]:
     """A query with the conditions asked for (not None), and their values."""
     given: dict[str, Value] = {condition: value for condition, value in asked.items() if value is not None}
-    conditions = " AND ".join(queries()[f"{name}.{condition}"] for condition in given) or "TRUE"
-    return queries()[name].format(conditions=conditions), given
+    conditions = " AND ".join(queries(folder)[f"{name}.{condition}"] for condition in given) or "TRUE"
+    return queries(folder)[name].format(conditions=conditions), given

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from guardrail.codec import digest, from_json, to_json
+from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
 from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Record, Review, Spending
 
@@ -25,8 +26,18 @@ def encode(value: Record | Review | Label | AuditDraw | Alarm) -> str:
     Raises:
         StoreError: it holds something that is no JSON, or is nested too deeply.
     """
+    return encode_both(value)[0]
+
+
+def encode_both(value: Record | Review | Label | AuditDraw | Alarm) -> tuple[str, dict[str, Any]]:
+    """What ``encode`` gives, and the data that it is the text of.
+
+    Raises:
+        StoreError: as ``encode`` does.
+    """
     try:
-        return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
+        data = to_json(value)
+        return json.dumps(data, separators=(",", ":"), allow_nan=False), data
     except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"this {_kind(type(value))} cannot be kept, it is no JSON: {error}") from error
 
@@ -50,11 +61,8 @@ def decode(kind: type[T], body: str, where: str) -> T:
 
 
 def body_digest(body: str) -> str:
-    """The digest of a value as it is kept, in the audit log. Of its JSON, not of its text; of that where it is none."""
-    try:
-        return digest(json.loads(body))
-    except (ValueError, RecursionError):
-        return digest(body)
+    """SHA-256, in hex, of a value exactly as it is kept, for the audit log."""
+    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def without_labels(record: Record) -> Record:
@@ -107,6 +115,8 @@ def _count(tokens: int | None) -> int | None:
 
 def key(text: str) -> str | bytes:
     """The text as a value that SQLite compares exactly: bytes, which equal no text, where it is not UTF-8."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -269,8 +269,8 @@ class SQLiteStore:
 
 
 def _changing(review: Review) -> dict[str, Value]:
-    body = rows.encode(review)
-    return {**sqlite_log.keys(listing.columns(json.loads(body))), "body": body}
+    body, data = rows.encode_both(review)
+    return {**sqlite_log.keys(listing.columns(data)), "body": body}
 
 
 def _add_label(connection: sqlite3.Connection, record_id: str, label: Label, body: str) -> None:

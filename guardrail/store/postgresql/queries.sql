@@ -1,0 +1,243 @@
+-- One query a name. "records", "reviews", "find_reviews", "spent", "draws", "alarms" and "audit_entries" take the
+-- conditions named after them, as many as are asked for.
+
+-- name: begin_moment
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
+-- name: not_synced
+SET LOCAL synchronous_commit = off;
+
+-- name: in_turn
+SELECT pg_advisory_xact_lock(%(room)s, %(what)s);
+
+-- name: add_record
+INSERT INTO records (id, at, thread_id, step_id, model, route, body)
+VALUES (%(id)s, %(at)s, %(thread_id)s, %(step_id)s, %(model)s, %(route)s, %(body)s)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: record_by_id
+SELECT id, body FROM records WHERE id = %(id)s;
+
+-- name: record_by_prefix
+SELECT id, body FROM records WHERE id >= %(prefix)s AND id < %(end)s ORDER BY id LIMIT 2;
+
+-- name: records
+SELECT id, body FROM records WHERE {conditions} ORDER BY at DESC, seq DESC LIMIT %(limit)s;
+
+-- name: records.thread_id
+thread_id = %(thread_id)s
+
+-- name: records.before
+(at, seq) < (SELECT at, seq FROM records WHERE id = %(before)s)
+
+-- name: add_label
+INSERT INTO labels (record_id, digest, body) VALUES (%(record_id)s, %(digest)s, %(body)s)
+ON CONFLICT (record_id, digest) DO NOTHING;
+
+-- name: labels
+SELECT record_id, body FROM labels WHERE record_id = ANY(%(ids)s) ORDER BY seq;
+
+-- name: add_review
+INSERT INTO reviews (
+    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+) VALUES (
+    %(id)s, %(at)s, %(thread_id)s, %(record_id)s, %(tenant)s, %(state)s, %(tier)s, %(tool)s, %(requester)s,
+    %(claimed_by)s, %(due)s, %(rank)s, %(revision)s, %(body)s
+)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: review_by_id
+SELECT id, body FROM reviews WHERE id = %(id)s;
+
+-- name: review_by_prefix
+SELECT id, body FROM reviews WHERE id >= %(prefix)s AND id < %(end)s ORDER BY id LIMIT 2;
+
+-- name: reviews
+SELECT id, body FROM reviews WHERE {conditions} ORDER BY at, seq LIMIT %(limit)s;
+
+-- name: reviews.states
+state = ANY(%(states)s)
+
+-- name: reviews.thread_id
+thread_id = %(thread_id)s
+
+-- name: reviews.record_id
+record_id = %(record_id)s
+
+-- name: review_before
+SELECT body FROM reviews WHERE id = %(id)s AND revision = %(revision)s - 1 FOR UPDATE;
+
+-- name: compare_and_set
+UPDATE reviews SET
+    state = %(state)s, tier = %(tier)s, tool = %(tool)s, requester = %(requester)s, claimed_by = %(claimed_by)s,
+    due = %(due)s, rank = %(rank)s, revision = %(revision)s, body = %(body)s
+WHERE id = %(id)s AND revision = %(revision)s - 1;
+
+-- name: find_reviews
+SELECT reviews.id, reviews.body, found.rank, found.at, found.seq
+FROM ({branches}) AS found JOIN reviews ON reviews.seq = found.seq
+ORDER BY found.rank, found.at, found.seq LIMIT %(limit)s;
+
+-- name: find_reviews.branch
+(SELECT rank, at, seq FROM reviews WHERE {conditions} ORDER BY rank, at, seq LIMIT %(limit)s)
+
+-- name: find_reviews.due_branch
+(SELECT rank, at, seq FROM (SELECT * FROM reviews WHERE {conditions} OFFSET 0) AS due ORDER BY rank, at, seq LIMIT %(limit)s)
+
+-- name: find_reviews.state
+state = %(state{state})s
+
+-- name: find_reviews.tier
+tier = %(tier{tier})s
+
+-- name: find_reviews.tenant
+tenant = %(tenant)s
+
+-- name: find_reviews.states
+state = ANY(%(states)s)
+
+-- name: find_reviews.tiers
+tier = ANY(%(tiers)s)
+
+-- name: find_reviews.tool
+tool = %(tool)s
+
+-- name: find_reviews.thread_id
+thread_id = %(thread_id)s
+
+-- name: find_reviews.record_id
+record_id = %(record_id)s
+
+-- name: find_reviews.requester
+requester = %(requester)s
+
+-- name: find_reviews.claimed_by
+claimed_by = %(claimed_by)s
+
+-- name: find_reviews.due_before
+due < %(due_before)s
+
+-- name: find_reviews.after
+(rank, at, seq) > (%(rank)s, %(at)s, %(seq)s)
+
+-- name: count_due
+SELECT count(*) FROM (
+    SELECT 1 FROM reviews
+    WHERE tenant = %(tenant)s AND state = ANY(%(states)s) AND due < %(due_before)s LIMIT %(limit)s
+) AS due;
+
+-- name: add_spending
+INSERT INTO spendings (at, thread_id, model, requests, prompt_tokens, completion_tokens, seconds)
+VALUES (
+    %(at)s, %(thread_id)s, %(model)s, %(requests)s, %(prompt_tokens)s, %(completion_tokens)s, %(seconds)s
+);
+
+-- name: spent
+SELECT
+    model,
+    sum(requests)::bigint,
+    (CASE WHEN NOT bool_or(requests > 0 AND prompt_tokens IS NULL) THEN sum(prompt_tokens) END)::bigint,
+    (CASE WHEN NOT bool_or(requests > 0 AND completion_tokens IS NULL) THEN sum(completion_tokens) END)::bigint,
+    sum(seconds)
+FROM spendings WHERE {conditions} GROUP BY model;
+
+-- name: spent.thread_id
+thread_id = %(thread_id)s
+
+-- name: spent.since
+at >= %(since)s
+
+-- name: labelled
+SELECT labels.seq, records.id, labels.body FROM labels JOIN records ON records.id = labels.record_id
+WHERE labels.seq > %(after)s ORDER BY labels.seq LIMIT %(limit)s;
+
+-- name: add_draw
+INSERT INTO draws (batch, record_id, call_id, body) VALUES (%(batch)s, %(record_id)s, %(call_id)s, %(body)s)
+ON CONFLICT (batch, record_id, call_id) DO NOTHING;
+
+-- name: draws
+SELECT seq, body FROM draws WHERE {conditions} AND seq > %(after)s ORDER BY seq LIMIT %(limit)s;
+
+-- name: draws.record_id
+record_id = %(record_id)s
+
+-- name: drawn_in_batch
+SELECT body FROM draws WHERE batch = %(batch)s ORDER BY seq;
+
+-- name: raise_alarm
+INSERT INTO alarms (id, standing, body) VALUES (%(id)s, %(standing)s, %(body)s)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: alarms
+SELECT body FROM alarms WHERE {conditions} ORDER BY seq;
+
+-- name: alarms.standing
+standing = %(standing)s
+
+-- name: alarm_to_clear
+SELECT body FROM alarms WHERE id = %(id)s FOR UPDATE;
+
+-- name: clear_alarm
+UPDATE alarms SET standing = false, body = %(body)s WHERE id = %(id)s;
+
+-- name: state
+SELECT revision, text FROM states WHERE key = %(key)s;
+
+-- name: first_state
+INSERT INTO states (key, revision, text) VALUES (%(key)s, 1, %(text)s)
+ON CONFLICT (key) DO NOTHING;
+
+-- name: next_state
+UPDATE states SET revision = revision + 1, text = %(text)s WHERE key = %(key)s AND revision = %(revision)s;
+
+-- name: audit_end
+SELECT number, hash FROM audit_heads WHERE tenant = %(tenant)s AND shard = %(shard)s FOR UPDATE;
+
+-- name: audit_begin
+INSERT INTO audit_heads (tenant, shard, number, hash) VALUES (%(tenant)s, %(shard)s, 0, '')
+ON CONFLICT (tenant, shard) DO NOTHING;
+
+-- name: audit_add
+WITH moved AS (
+    UPDATE audit_heads SET number = %(number)s, hash = %(hash)s
+    WHERE tenant = %(tenant)s AND shard = %(shard)s AND number = %(number)s - 1 RETURNING number
+)
+INSERT INTO audit_log (tenant, shard, number, at, by, what, subject, body, previous, hash)
+SELECT
+    %(tenant)s, %(shard)s, moved.number, %(at)s, %(by)s, %(what)s, %(subject)s, %(body)s, %(previous)s, %(hash)s
+FROM moved;
+
+-- name: audit_heads
+SELECT shard, number, hash FROM audit_heads WHERE tenant = %(tenant)s AND number > 0 ORDER BY shard;
+
+-- name: audit_entries
+SELECT tenant, shard, number, at, by, what, subject, body, previous, hash FROM audit_log
+WHERE {conditions} ORDER BY tenant, shard, number LIMIT %(limit)s;
+
+-- name: audit_entries.tenant
+tenant = %(tenant)s
+
+-- name: audit_entries.shard
+shard = %(shard)s
+
+-- name: audit_entries.after
+number > %(after)s
+
+-- name: audit_tenants
+SELECT DISTINCT tenant FROM audit_heads WHERE number > 0 UNION SELECT DISTINCT tenant FROM reviews;
+
+-- name: change_mark
+SELECT coalesce(sum(number), 0)::bigint FROM audit_heads;
+
+-- name: kept_reviews
+SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+FROM reviews WHERE tenant = %(tenant)s;
+
+-- name: kept_labels
+SELECT record_id, body FROM labels ORDER BY seq;
+
+-- name: kept_draws
+SELECT batch, record_id, call_id, body FROM draws ORDER BY batch, seq;
+
+-- name: kept_alarms
+SELECT id, standing, body FROM alarms;
