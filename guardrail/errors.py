@@ -16,6 +16,8 @@
     │   └── NotFound               ... no such record or review
     ├── ReviewError            a decision that may not be taken
     │   ├── ReviewConflict         ... somebody decided first, or the decision was already used
+    │   ├── NotPermitted           ... whoever asks may not do it: a role or scope lacks, or it is an agent
+    │   ├── TooManyReviews         ... one requester has asked for more reviews than the policy lets it
     │   └── InvalidDecision        ... not allowed for this call, or not readable as a decision
     └── CallBlocked            a tool call that must not run (raised in front of the tool)
 
@@ -96,6 +98,14 @@ class ReviewError(GuardrailError):
 
 class ReviewConflict(ReviewError):
     """Somebody decided first, or the decision was already used."""
+
+
+class NotPermitted(ReviewError):
+    """Whoever asks may not do this: an agent, the requester, or somebody without the role or scope."""
+
+
+class TooManyReviews(ReviewError):
+    """One requester has asked for more reviews than the policy lets it; nothing was put before a human."""
 
 
 class InvalidDecision(ReviewError):

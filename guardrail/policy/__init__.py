@@ -3,7 +3,8 @@
 from guardrail.policy.budget import Allowance, cost, midnight
 from guardrail.policy.defaults import COMPARATORS, SIGNALS, TIER_DEFAULTS, TierSettings
 from guardrail.policy.policy import Policy
-from guardrail.policy.resolution import Resolution, Timeout, stricter
+from guardrail.policy.resolution import Resolution, stricter
+from guardrail.policy.reviewing import Floods, Reviewers, Timeout
 from guardrail.policy.rules import Rule
 from guardrail.policy.schema import policy_schema
 from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
@@ -15,11 +16,13 @@ __all__ = [
     "Allowance",
     "Budget",
     "Condition",
+    "Floods",
     "Limits",
     "Op",
     "Policy",
     "Price",
     "Resolution",
+    "Reviewers",
     "Rule",
     "Stage",
     "Stopping",

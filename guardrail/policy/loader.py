@@ -16,7 +16,7 @@ from guardrail.errors import PolicyError
 from guardrail.policy.defaults import FREE, TIER_DEFAULTS, TierSettings
 from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RulePart
 from guardrail.policy.problems import PolicyProblem, did_you_mean
-from guardrail.policy.resolution import Timeout
+from guardrail.policy.reviewing import Timeout
 from guardrail.policy.rules import Rule
 from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
 from guardrail.policy.tier_checks import CRITICAL_IS_FIXED

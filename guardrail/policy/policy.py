@@ -15,7 +15,8 @@ from guardrail.policy.budget_checks import check_budget
 from guardrail.policy.coverage import check_reachable, check_tools
 from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
-from guardrail.policy.resolution import Resolution, Timeout, stages_of
+from guardrail.policy.resolution import Resolution, stages_of
+from guardrail.policy.reviewing import Timeout
 from guardrail.policy.rule_checks import check_rule
 from guardrail.policy.rules import PredicateFailed, Rule
 from guardrail.policy.stages import Budget, Stage

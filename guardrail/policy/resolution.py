@@ -9,19 +9,12 @@ from typing import Final
 
 from guardrail.catalogue import RISK
 from guardrail.policy.defaults import SIGNALS, TierSettings
+from guardrail.policy.reviewing import Reviewers, Timeout
 from guardrail.policy.stages import Condition, Op, Stage, Stopping
 from guardrail.types import DecisionType, Route, Tier
 
 _ROUNDING: Final = 1e-9
 """7 % of 100 is 7, although the float 0.07 times 100 is a little more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timeout:
-    """How long a review may wait, in seconds, and how it then ends."""
-
-    after: float
-    then: DecisionType = DecisionType.REJECT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +43,7 @@ class Resolution:
     decisions: tuple[DecisionType, ...] = tuple(DecisionType)
     comparators: Mapping[str, str] = field(default_factory=dict)
     timeout: Timeout | None = None
+    reviewers: Reviewers = Reviewers()  # noqa: RUF009 - frozen
 
     @property
     def needed(self) -> int:
@@ -80,7 +74,13 @@ def stages_of(tier: TierSettings | Resolution) -> tuple[Stage, ...]:
 
 
 def stricter(a: Resolution, b: Resolution) -> bool:
-    """Whether ``a`` asks for more care than ``b``: a higher tier, or the same with a decision withheld."""
+    """Whether ``a`` asks for more care than ``b``: a higher tier, or the same with a decision withheld, a greater
+    quorum, or people of roles that ``b`` does not ask for.
+    """
     if a.tier is not b.tier:
         return a.tier.rank > b.tier.rank
-    return not set(b.decisions) <= set(a.decisions)
+    if a.reviewers.quorum > b.reviewers.quorum:
+        return True
+    asked, known = set(a.reviewers.roles), set(b.reviewers.roles)
+    others = bool(asked) and not (known and known <= asked)
+    return others or not set(b.decisions) <= set(a.decisions)

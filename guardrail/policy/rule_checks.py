@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from guardrail.policy.conditions import parse_when
 from guardrail.policy.defaults import COMPARATORS, is_comparator
 from guardrail.policy.problems import PolicyProblem, unknown
-from guardrail.policy.resolution import Timeout
+from guardrail.policy.reviewing import Timeout
 from guardrail.policy.rules import ANNOTATIONS, Rule, qualified_name
 from guardrail.types import DecisionType, Tier
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from guardrail.policy.conditions import Condition, parse_when
 from guardrail.policy.predicates import Truth, all_of
-from guardrail.policy.resolution import Timeout
+from guardrail.policy.reviewing import Timeout
 from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
 
 When = Mapping[str, Mapping[str, Any]] | Callable[[ToolCall], bool]

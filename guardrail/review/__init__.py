@@ -1,8 +1,41 @@
 """The approval queue: reviews, the decisions on them, and their single use."""
 
+from guardrail.review.batches import MAX_BATCH, Outcome
+from guardrail.review.changing import Who
+from guardrail.review.deadlines import DEADLINE, later, priority
+from guardrail.review.decisions import MAX_COMMENT, MAX_COMMENTS, MAX_MESSAGE
 from guardrail.review.edits import check_arguments
+from guardrail.review.floods import SUMMARY
 from guardrail.review.ids import call_digest, review_id
+from guardrail.review.leases import LEASE, LONGEST_LEASE, live
 from guardrail.review.machine import FINAL, RUNS, UNFINISHED, WAITING
+from guardrail.review.people import DECIDE, OVERRIDE, READ, same_person
 from guardrail.review.queue import Queue
 
-__all__ = ["FINAL", "RUNS", "UNFINISHED", "WAITING", "Queue", "call_digest", "check_arguments", "review_id"]
+__all__ = [
+    "DEADLINE",
+    "DECIDE",
+    "FINAL",
+    "LEASE",
+    "LONGEST_LEASE",
+    "MAX_BATCH",
+    "MAX_COMMENT",
+    "MAX_COMMENTS",
+    "MAX_MESSAGE",
+    "OVERRIDE",
+    "READ",
+    "RUNS",
+    "SUMMARY",
+    "UNFINISHED",
+    "WAITING",
+    "Outcome",
+    "Queue",
+    "Who",
+    "call_digest",
+    "check_arguments",
+    "later",
+    "live",
+    "priority",
+    "review_id",
+    "same_person",
+]

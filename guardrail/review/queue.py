@@ -1,276 +1,354 @@
-"""The approval queue: who decided what, and that a decision is used once.
+"""The approval queue: who may decide what, until when, and that a decision is used once.
 
 Every change is a compare-and-set on the review's revision. One that lost a race is tried again on what is
-there now, and the state machine then says whether it may still happen.
+there now, and the rules then say whether it may still happen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from guardrail.codec import canonical, from_json, to_json
-from guardrail.errors import ConfigError, InvalidDecision, NotFound, ReviewConflict, ReviewError, StoreError
-from guardrail.review.edits import check_arguments
-from guardrail.review.machine import WAITING, advance, allowed, describe
-from guardrail.store import Store
-from guardrail.types import Decision, DecisionType, Fault, Label, LabelSource, Review, ReviewState, ToolSpec
+from guardrail.codec import from_json, to_json
+from guardrail.errors import ConfigError, GuardrailError, NotFound, NotPermitted, ReviewConflict, ReviewError
+from guardrail.policy import Floods
+from guardrail.review import deadlines, decisions, leases, people
+from guardrail.review.batches import Outcome, check_batch
+from guardrail.review.changing import Reviews, Who, no_whole_id
+from guardrail.review.floods import admit
+from guardrail.review.machine import advance, allowed, describe, noted
+from guardrail.review.votes import same_json
+from guardrail.types import (
+    Comment,
+    Decision,
+    DecisionType,
+    Fault,
+    Principal,
+    PrincipalKind,
+    Review,
+    ReviewState,
+    ToolSpec,
+)
 
-MAX_MESSAGE = 20_000
-"""Characters that a message to the agent may have."""
-_RACES = 20
 
+class Queue(Reviews):
+    """The reviews of one tenant of a store; with ``tenant`` None of all, which is for the worker and for sweeping.
 
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
-
-
-class Queue:
-    """The reviews of a store. ``clock`` gives the present moment, aware of its zone.
-
-    Ids that a person types may be shortened (``get``, ``decide`` and its kin); those that let a call run may not.
+    ``clock`` gives the present moment, aware of its zone. Reviews of another tenant are not there, and neither are they
+    for a ``Principal`` of another one. ``by`` is who acts: a ``Principal``, or the name of a person at this machine,
+    who has no roles. Ids that a person types may be shortened (``get``, ``decide`` and its kin); those that let a call
+    run may not.
     """
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._store = store
-        self._clock = clock
+    def open(self, review: Review, *, floods: Floods | None = None) -> Review:
+        """Put a call before a human. See ``open_all``."""
+        return self.open_all([review], floods=floods)[0]
 
-    def get(self, review_id: str) -> Review:
-        """The review of that id.
-
-        Raises:
-            NotFound: there is none, or several ids begin so.
-        """
-        return self._store.review(review_id)
-
-    def waiting(self, *, thread_id: str | None = None, limit: int = 1000) -> list[Review]:
-        """The reviews that nobody has decided, oldest first."""
-        return self.in_states(WAITING, thread_id=thread_id, limit=limit)
-
-    def in_states(
-        self, states: frozenset[ReviewState], *, thread_id: str | None = None, limit: int = 1000
-    ) -> list[Review]:
-        """The reviews that stand in one of the states, oldest first."""
-        return self._store.reviews(states=states, thread_id=thread_id, limit=limit)
-
-    def standing(self, review_id: str) -> Review:
-        """The review that counts for a call: this one, or the last of those opened after it for the same call."""
-        review = self._store.review(review_id)
-        if not review.record_id:
-            return review
-        same_record = self._store.reviews(record_id=review.record_id, limit=1000)
-        return [one for one in same_record if one.call.id == review.call.id][-1]
-
-    def open(self, review: Review) -> Review:
-        """Put a call before a human. The review that is already there, if one is, stays as it is.
+    def open_all(self, reviews: Sequence[Review], *, floods: Floods | None = None) -> list[Review]:
+        """Put the calls of a step before humans. A review that is already there stays as it is.
 
         Raises:
             ReviewConflict: the one that is there is about another call.
-            ReviewError: what a person would be shown is not what would run.
+            TooManyReviews: new ones are over the requester's limits; none of them was opened.
+            ReviewError: what a person would be shown is not what would run, or a deadline is no time.
         """
-        if not _survives(review):
-            raise ReviewError(
-                f"the call of {review.call.name} cannot be put before a human, its arguments are no JSON: do not run it"
-            )
-        kept = self._store.add_review(review)
-        if not _same(to_json(kept.call), to_json(review.call)):
-            raise ReviewConflict(
-                f"{describe(kept)}, and it is about other arguments: have the agent plan the call again"
-            )
-        return kept
+        for review in reviews:
+            self._check_new(review)
+        new = [review for review in reviews if not self._known(review)]
+        if new and floods is not None and floods.any:
+            admit(self._store, new, floods, self._clock())
+        return [self._opened(review) for review in reviews]
 
-    def approve(self, review_id: str, *, by: str) -> Review:
+    def claim(self, review_id: str, *, by: Who, lease: float = leases.LEASE, override: bool = False) -> Review:
+        """Take a review to look at it, for ``lease`` seconds, in which nobody else decides on it.
+
+        ``override`` takes it from somebody else, which the role ``reviews:override`` may.
+
+        Raises:
+            ReviewConflict: somebody else holds it (who, until when), or it does not wait any more.
+            NotPermitted: who may not decide on it may not claim it.
+        """
+
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            people.check_reviewer(who, review, "claim it")
+            self._check_waiting(review, ReviewState.CLAIMED, now)
+            leases.check_free(review, who, now, override=override)
+            return leases.claimed(review, who, now, lease)
+
+        return self._change(review_id, by, change)
+
+    def renew(self, review_id: str, *, by: Who, lease: float = leases.LEASE) -> Review:
+        """Prolong one's own claim, also one that ran out if nobody took it.
+
+        Raises:
+            ReviewConflict: it is not claimed by this one, or does not wait any more.
+        """
+
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            self._check_waiting(review, ReviewState.CLAIMED, now)
+            leases.check_own(review, who)
+            renewed = leases.claimed(review, who, now, lease)
+            return replace(renewed, history=review.history)  # a page that stays open must not fill it
+
+        return self._change(review_id, by, change)
+
+    def release(self, review_id: str, *, by: Who, override: bool = False) -> Review:
+        """Give a claim back; the review is pending again. One that nobody holds stays as it is.
+
+        Raises:
+            ReviewConflict: somebody else holds it, or it does not wait any more.
+        """
+
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            people.check_person(who, "release claims")
+            if review.state is ReviewState.PENDING:
+                return review
+            self._check_waiting(review, ReviewState.PENDING, now)
+            leases.check_free(review, who, now, override=override)
+            return advance(review, ReviewState.PENDING, at=now.isoformat(), by=who.name, note="released")
+
+        return self._change(review_id, by, change)
+
+    def comment(self, review_id: str, *, by: Who, text: str) -> Review:
+        """Write something beside a review, whatever its state. It decides nothing, and the agent does not read it.
+
+        Raises:
+            InvalidDecision: it is empty or too long, or there are too many.
+            NotPermitted: not a person, or credentials without the scope.
+        """
+
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            people.check_person(who, "comment")
+            decisions.check_comment(review, text)
+            comment = Comment(at=now.isoformat(), by=who.name, text=text)
+            return noted(review, at=comment.at, by=who.name, note="commented", comments=(*review.comments, comment))
+
+        return self._change(review_id, by, change)
+
+    def approve(self, review_id: str, *, by: Who, seen_digest: str | None = None, override: bool = False) -> Review:
         """Let the call run as planned. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.APPROVE, by=by)
+        return self._decide_now(review_id, by, DecisionType.APPROVE, seen_digest=seen_digest, override=override)
 
-    def edit(self, review_id: str, *, by: str, arguments: dict[str, Any], fault: Fault | None = None) -> Review:
+    def edit(
+        self,
+        review_id: str,
+        *,
+        by: Who,
+        arguments: dict[str, Any],
+        fault: Fault | None = None,
+        seen_digest: str | None = None,
+        override: bool = False,
+    ) -> Review:
         """Let the call run with these arguments in place of the planned ones. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.EDIT, by=by, arguments=arguments, fault=fault)
+        return self._decide_now(
+            review_id,
+            by,
+            DecisionType.EDIT,
+            arguments=arguments,
+            fault=fault,
+            seen_digest=seen_digest,
+            override=override,
+        )
 
-    def reject(self, review_id: str, *, by: str, message: str = "", fault: Fault | None = None) -> Review:
+    def reject(
+        self,
+        review_id: str,
+        *,
+        by: Who,
+        message: str = "",
+        fault: Fault | None = None,
+        seen_digest: str | None = None,
+        override: bool = False,
+    ) -> Review:
         """Do not let the call run; the message tells the agent why, ``fault`` the calibration. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.REJECT, by=by, message=message, fault=fault)
+        return self._decide_now(
+            review_id,
+            by,
+            DecisionType.REJECT,
+            message=message,
+            fault=fault,
+            seen_digest=seen_digest,
+            override=override,
+        )
 
-    def respond(self, review_id: str, *, by: str, message: str) -> Review:
+    def respond(
+        self, review_id: str, *, by: Who, message: str, seen_digest: str | None = None, override: bool = False
+    ) -> Review:
         """Answer the agent in the tool's place. See ``decide``."""
-        return self._decide_now(review_id, DecisionType.RESPOND, by=by, message=message)
+        return self._decide_now(
+            review_id, by, DecisionType.RESPOND, message=message, seen_digest=seen_digest, override=override
+        )
 
-    def decide(self, review_id: str, decision: Decision, tool: ToolSpec | None = None) -> Review:
+    def decide(
+        self,
+        review_id: str,
+        decision: Decision,
+        tool: ToolSpec | None = None,
+        *,
+        by: Who | None = None,
+        seen_digest: str | None = None,
+        override: bool = False,
+    ) -> Review:
         """Write a decision, if nobody did before, and keep it as a label of the call's record.
 
-        The same decision of the same person again (a second click) changes nothing. ``tool`` is the schema that
-        an edit must fit; without it, the one that the model was offered, from the record.
+        Where a quorum is asked for, an approval or edit is a vote, and the review waits on (``pending``) until so many
+        different people voted for the same; whoever votes again changes the vote. One reject or response ends it.
+        The same decision of the same person again (a second click) changes nothing. ``by`` stands in for the
+        decision's own name and time. ``tool`` is the schema that an edit must fit; without it, the one that the model
+        was offered, from the record. ``seen_digest`` is that of the review as it was shown.
 
         Raises:
             InvalidDecision: not allowed for this call, incomplete, or an edit that does not fit the tool.
-            ReviewConflict: decided otherwise, or no longer asked; the message says who and when.
+            NotPermitted: an agent, the requester, or somebody without the role or scope.
+            ReviewConflict: decided otherwise, out of time, no longer asked, claimed by somebody else, or not what was
+                shown; the message says who and when.
         """
-        for _ in range(_RACES):
-            review = self._store.review(review_id)
-            if _again(review, decision):
-                return self._labelled(review)
-            decided = advance(
-                review, ReviewState.DECIDED, at=self._at(), by=decision.by, note=decision.type.value, decision=decision
-            )
-            self._check(review, decision, tool)
-            if self._store.compare_and_set(decided):
-                return self._labelled(decided)
-        raise _contended(review_id)
+        if isinstance(by, Principal):
+            decision = replace(decision, by=by.name, at=self._clock().isoformat())
 
-    def begin(self, review_id: str, *, digest: str, by: str) -> Review:
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            if decisions.again(review, decision):
+                return review
+            people.check_reviewer(who, review, "decide")
+            self._check_waiting(review, ReviewState.DECIDED, now)
+            if seen_digest is not None and seen_digest != review.digest:
+                raise ReviewConflict(f"{describe(review)}, and it is not the call that was shown: look at it again")
+            leases.check_free(review, who, now, override=override)
+            decisions.check(self._store, review, decision, tool)
+            return decisions.taken(review, decision, now)
+
+        return decisions.labelled(self._store, self._change(review_id, by or decision.by, change))
+
+    def decide_all(
+        self,
+        review_ids: Sequence[str],
+        decision: Decision,
+        *,
+        by: Who | None = None,
+        seen_digests: Mapping[str, str] | None = None,
+    ) -> list[Outcome]:
+        """Decide alike on equal low-tier calls, each by its own compare-and-set.
+
+        Returns:
+            What became of each, in the order given: the review, or why it could not be decided.
+
+        Raises:
+            InvalidDecision: they are not equal (tool and canonical arguments), not all of the low tier, too many, or
+                the decision is an edit; none of them was decided.
+            NotFound: one of them is not there; none was decided.
+        """
+        who = by or decision.by
+        found = [self._visible(review_id, who) for review_id in review_ids]
+        check_batch(found, decision)
+        seen = seen_digests or {}
+        return [self._outcome(review, decision, by, seen.get(review.id, review.digest)) for review in found]
+
+    def begin(self, review_id: str, *, digest: str, by: Who) -> Review:
         """Take the one use of an approval, right before the tool is started. Whoever gets no exception runs it.
 
         Raises:
             ReviewConflict: not approved, already used, called off, or the call is not the one that was approved.
         """
+        return self._move(review_id, ReviewState.EXECUTING, by=by, digest=digest)
 
-        def check(review: Review) -> None:
-            if allowed(review, ReviewState.EXECUTING) and digest != review.digest:
-                raise ReviewConflict(
-                    f"{describe(review)}, but the call changed since: it may not run on that approval; "
-                    "have the agent plan it again"
-                )
-
-        return self._move(review_id, ReviewState.EXECUTING, by=by, check=check)
-
-    def finish(self, review_id: str, *, by: str, note: str = "") -> Review:
-        """The tool has run, or will not because a human refused.
+    def finish(self, review_id: str, *, by: Who, note: str = "") -> Review:
+        """The tool has run, or will not because a human refused or nobody decided, and the agent knows.
 
         Raises:
             ReviewConflict: it is neither executing nor refused.
         """
         return self._move(review_id, ReviewState.DONE, by=by, note=note)
 
-    def unknown(self, review_id: str, *, by: str, note: str = "") -> Review:
+    def unknown(self, review_id: str, *, by: Who, note: str = "") -> Review:
         """The tool was started, and nobody can tell whether it ran: for a human who has looked.
 
         Raises:
             ReviewConflict: it is not executing.
+            NotPermitted: an agent cannot tell.
         """
+        if isinstance(by, Principal) and by.kind is PrincipalKind.AGENT:
+            raise NotPermitted(f"{by.name} is an agent: a person has to find out whether the call took effect")
         return self._move(review_id, ReviewState.OUTCOME_UNKNOWN, by=by, note=note)
 
-    def supersede(self, review_id: str, *, by: str, note: str) -> Review:
+    def supersede(self, review_id: str, *, by: Who, note: str) -> Review:
         """Nobody asks for this decision any more; doing so twice does no harm.
 
         Raises:
             ReviewConflict: the call runs, has run, or is closed.
         """
-        review = self._exactly(review_id)
-        if review.state is ReviewState.SUPERSEDED:
-            return review
-        return self._move(review_id, ReviewState.SUPERSEDED, by=by, note=note)
 
-    def _move(
-        self,
-        review_id: str,
-        to: ReviewState,
-        *,
-        by: str,
-        note: str = "",
-        check: Callable[[Review], None] = lambda _: None,
-    ) -> Review:
-        for _ in range(_RACES):
-            review = self._exactly(review_id)
-            check(review)
-            moved = advance(review, to, at=self._at(), by=by, note=note)
-            if self._store.compare_and_set(moved):
-                return moved
-        raise _contended(review_id)
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            if review.state is ReviewState.SUPERSEDED:
+                return review
+            return advance(review, ReviewState.SUPERSEDED, at=now.isoformat(), by=who.name, note=note)
 
-    def _decide_now(
-        self,
-        review_id: str,
-        kind: DecisionType,
-        *,
-        by: str,
-        arguments: dict[str, Any] | None = None,
-        message: str = "",
-        fault: Fault | None = None,
-    ) -> Review:
-        decision = Decision(type=kind, by=by, at=self._at(), arguments=arguments, message=message, fault=fault)
-        return self.decide(review_id, decision)
+        return self._change(self._exactly(review_id, by).id, by, change)
 
-    def _check(self, review: Review, decision: Decision, tool: ToolSpec | None) -> None:
-        name = review.call.name
-        if decision.type not in review.decisions:
-            permitted = ", ".join(kind.value for kind in review.decisions) or "none"
-            raise InvalidDecision(f"{decision.type.value} is not allowed for this call of {name}; allowed: {permitted}")
-        if not decision.by.strip():
-            raise InvalidDecision("a decision needs the name of who takes it")
-        if len(decision.message) > MAX_MESSAGE:
-            raise InvalidDecision(f"the message has {len(decision.message)} characters, the limit is {MAX_MESSAGE}")
-        if decision.type is DecisionType.RESPOND and not decision.message.strip():
-            raise InvalidDecision("a response needs a message: it is what the agent reads in the tool's place")
-        if decision.fault is not None and decision.type not in (DecisionType.EDIT, DecisionType.REJECT):
-            raise InvalidDecision(
-                f"{decision.type.value} finds no fault with the call: only an edit or a reject has one"
-            )
-        if (decision.arguments is not None) != (decision.type is DecisionType.EDIT):
-            raise InvalidDecision("an edit needs arguments, and no other decision may have any")
-        if decision.arguments is not None:
-            problems = check_arguments(tool or self._tool(review), decision.arguments)
-            if problems:
-                raise InvalidDecision(f"the edited arguments do not fit {name}: {'; '.join(problems)}")
-
-    def _tool(self, review: Review) -> ToolSpec | None:
-        try:
-            tools = self._store.record(review.record_id).tools
-        except NotFound:
-            return None
-        return next((tool for tool in tools if tool.name == review.call.name), None)
-
-    def _labelled(self, review: Review) -> Review:
-        """Keep what the decision says about the plan. After the decision: it must not hang on its label."""
-        decision = review.decision
-        if decision is None or decision.type is DecisionType.RESPOND:
-            return review
-        try:
-            planned = self._store.record(review.record_id).verdict.verdict(review.call.id)
-        except NotFound:
-            return review  # nothing assessed the call
-        if planned is None or not _same(to_json(planned.call), to_json(review.call)):
-            return review  # it is about an edit, and says nothing about the plan
-        unchanged = decision.arguments is not None and _same(decision.arguments, review.call.arguments)
-        correct = decision.type is DecisionType.APPROVE or unchanged
-        label = Label(
-            call_id=review.call.id,
-            correct=correct,
-            source=LabelSource.REVIEW,
-            by=decision.by,
-            at=decision.at,
-            note=decision.type.value,
-            fault=None if correct else decision.fault,
-        )
-        self._store.add_label(review.record_id, label)
-        return review
-
-    def _exactly(self, review_id: str) -> Review:
-        review = self._store.review(review_id)
+    def _exactly(self, review_id: str, by: Who) -> Review:
+        review = self._visible(review_id, by)
         if review.id != review_id:
-            raise NotFound(f"there is no review {review_id!r}: a whole id is needed here")
+            raise no_whole_id(review_id)
         return review
 
-    def _at(self) -> str:
-        return self._clock().isoformat()
+    def _move(self, review_id: str, to: ReviewState, *, by: Who, note: str = "", digest: str | None = None) -> Review:
+        """Go on with a call after the decision; where a digest is given, only if the review is about it."""
 
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            if digest not in (None, review.digest) and allowed(review, to):
+                raise ReviewConflict(
+                    f"{describe(review)}, but the call changed since: it may not run on that approval; "
+                    "have the agent plan it again"
+                )
+            return advance(review, to, at=now.isoformat(), by=who.name, note=note)
 
-def _again(review: Review, decision: Decision) -> bool:
-    """Whether this is the decision that was taken, and it still holds."""
-    taken = review.decision
-    if taken is None or review.state is ReviewState.SUPERSEDED:
-        return False
-    said = (decision.type, decision.by, decision.message, decision.fault)
-    return said == (taken.type, taken.by, taken.message, taken.fault) and _same(decision.arguments, taken.arguments)
+        return self._change(self._exactly(review_id, by).id, by, change)
 
+    def _decide_now(self, review_id: str, by: Who, kind: DecisionType, **said: Any) -> Review:
+        checks = {name: said.pop(name) for name in ("seen_digest", "override")}
+        name = by.name if isinstance(by, Principal) else by
+        decision = Decision(type=kind, by=name, at=self._clock().isoformat(), **said)
+        return self.decide(review_id, decision, by=by, **checks)
 
-def _same(one: object, other: object) -> bool:
-    """Equal as JSON: true is not 1, and 1 is not 1.0. What is no JSON equals nothing."""
-    try:
-        return canonical(one) == canonical(other)
-    except (ValueError, TypeError, RecursionError):
-        return False
+    def _outcome(self, review: Review, decision: Decision, by: Who | None, seen: str) -> Outcome:
+        try:
+            return Outcome(review_id=review.id, review=self.decide(review.id, decision, by=by, seen_digest=seen))
+        except GuardrailError as error:
+            return Outcome(review_id=review.id, error=error)
+
+    def _check_new(self, review: Review) -> None:
+        name = review.call.name
+        if not _survives(review):
+            raise ReviewError(
+                f"the call of {name} cannot be put before a human, its arguments are no JSON: do not run it"
+            )
+        if self._tenant not in (None, review.tenant):
+            raise ReviewError(f"the call of {name} belongs to another tenant than this queue: do not run it")
+        if review.quorum < 1 or review != replace(
+            review, state=ReviewState.PENDING, decision=None, votes=(), claim=None, history=(), revision=0
+        ):
+            raise ReviewError(f"the review of {name} is not a new one: open it pending, and let people decide")
+        deadlines.moment(review.due)
+        deadlines.moment(review.escalate_at)
+
+    def _known(self, review: Review) -> bool:
+        try:
+            return self._store.review(review.id).id == review.id
+        except NotFound:
+            return False
+
+    def _opened(self, review: Review) -> Review:
+        kept = self._store.add_review(review)
+        if kept.tenant != review.tenant:
+            raise ReviewConflict(
+                f"the call of {review.call.name} has the id of another one: have the agent plan it again"
+            )
+        if not same_json(to_json(kept.call), to_json(review.call)):
+            raise ReviewConflict(
+                f"{describe(kept)}, and it is about other arguments: have the agent plan the call again"
+            )
+        return kept
 
 
 def _survives(review: Review) -> bool:
@@ -279,7 +357,3 @@ def _survives(review: Review) -> bool:
         return from_json(Review, to_json(review)) == review
     except (ConfigError, ValueError, TypeError, RecursionError):
         return False
-
-
-def _contended(review_id: str) -> StoreError:
-    return StoreError(f"review {review_id[:12]} kept changing while it was written: try again")

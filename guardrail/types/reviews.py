@@ -13,15 +13,16 @@ from guardrail.types.steps import ToolCall
 
 
 class ReviewState(StrEnum):
-    """Where a review stands. The last four are final."""
+    """Where a review stands. The last three are final."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
     DECIDED = "decided"
     EXECUTING = "executing"
+    EXPIRED = "expired"
+    """Nobody decided in time, which is a reject; it is done when the agent was told."""
     DONE = "done"
     OUTCOME_UNKNOWN = "outcome_unknown"
-    EXPIRED = "expired"
     SUPERSEDED = "superseded"
 
 
