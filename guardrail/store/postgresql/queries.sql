@@ -81,8 +81,8 @@ ORDER BY found.rank, found.at, found.seq LIMIT %(limit)s;
 -- name: find_reviews.branch
 (SELECT rank, at, seq FROM reviews WHERE {conditions} ORDER BY rank, at, seq LIMIT %(limit)s)
 
--- name: find_reviews.due_branch
-(SELECT rank, at, seq FROM (SELECT * FROM reviews WHERE {conditions} OFFSET 0) AS due ORDER BY rank, at, seq LIMIT %(limit)s)
+-- name: find_reviews.few_branch
+(SELECT rank, at, seq FROM (SELECT * FROM reviews WHERE {conditions} OFFSET 0) AS few ORDER BY rank, at, seq LIMIT %(limit)s)
 
 -- name: find_reviews.state
 state = %(state{state})s

@@ -1,0 +1,342 @@
+"""Records, reviews and the ledger of spending in a schema of a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from guardrail.audit import AuditView
+from guardrail.store import changes, listing, postgres_lists, postgres_log, rows
+from guardrail.store.postgres_address import address
+from guardrail.store.postgres_database import Connection, Database
+from guardrail.store.postgres_log import sql
+from guardrail.store.postgres_texts import escaped, exact, lookup, lookups, restored
+from guardrail.store.queries import Value, conditional
+from guardrail.types import (
+    Alarm,
+    AuditDraw,
+    AuditEntry,
+    AuditHead,
+    Label,
+    Record,
+    Review,
+    ReviewFilter,
+    ReviewPage,
+    ReviewState,
+    Spending,
+    Usage,
+)
+
+T = TypeVar("T", Record, Review)
+
+
+class PostgresStore:
+    """A store in PostgreSQL 14 or later, in a schema made if it is not there: ``guardrail``, or ``?schema=NAME`` in
+    the URL, which is otherwise libpq's. Safe for threads, processes and forks, and used again after the server was
+    restarted.
+
+    ``timeout`` is how long to wait for another writer or a free connection, ``statement_timeout`` how long the server
+    works on one statement (seconds), ``pool_size`` how many connections a process holds at most. With ``create`` false
+    the schema must exist. ``url`` has no password.
+
+    Raises:
+        ConfigError: the URL is none.
+        StoreError, StoreLocked, StoreTooNew: the database cannot be used; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        timeout: float = 10.0,
+        statement_timeout: float = 60.0,
+        pool_size: int = 10,
+    ) -> None:
+        where = address(url)
+        self.url = where.shown
+        self._database = Database(
+            where, create=create, timeout=timeout, statement_timeout=statement_timeout, pool_size=pool_size
+        )
+
+    def add_record(self, record: Record) -> bool:
+        row = {
+            "id": exact(rows.new_id(record.id), "an id"),
+            "at": rows.sort_key(record.at),
+            "thread_id": lookup(record.thread_id),
+            "step_id": lookup(record.step_id),
+            "model": lookup(record.model),
+            "route": record.verdict.route.value,
+            "body": rows.encode(rows.without_labels(record)),
+        }
+        labels = [(label, rows.encode(label)) for label in record.labels]
+
+        def work(connection: Connection) -> bool:
+            if not connection.execute(sql("add_record"), row).rowcount:
+                return False
+            for label, body in labels:
+                self._add_label(connection, record.id, label, body)
+            return True
+
+        # Evidence, no decision: the guard does not wait for the disk. The review of a call, added after it, does.
+        return self._database.write(work, synced=False)
+
+    def record(self, record_id: str) -> Record:
+        return self._database.moment(lambda connection: _load(connection, [_find(connection, Record, record_id)])[0])
+
+    def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
+        def work(connection: Connection) -> list[Record]:
+            asked = {
+                "thread_id": None if thread_id is None else lookup(thread_id),
+                "before": None if before is None else _find(connection, Record, before)[0],
+            }
+            query, given = conditional("records", asked, "postgresql")
+            return _load(connection, connection.execute(query.encode(), {**given, "limit": limit}).fetchall())
+
+        return self._database.moment(work)
+
+    def add_label(self, record_id: str, label: Label) -> Record:
+        body = rows.encode(label)
+
+        def work(connection: Connection) -> Record:
+            found = _find(connection, Record, record_id)
+            self._add_label(connection, restored(found[0]), label, body)
+            return _load(connection, [found])[0]
+
+        return self._database.write(work)
+
+    def add_review(self, review: Review) -> Review:
+        row = {
+            "id": exact(rows.new_id(review.id), "an id"),
+            "at": rows.sort_key(review.at),
+            "thread_id": lookup(review.thread_id),
+            "record_id": lookup(review.record_id),
+            **_changing(review),
+        }
+        opened = changes.of_review(review, row["body"], None)
+
+        def work(connection: Connection) -> str:
+            if connection.execute(sql("add_review"), row).rowcount:
+                postgres_log.append(connection, opened)
+                return str(row["body"])
+            return _find(connection, Review, review.id)[1]
+
+        return rows.decode(Review, self._database.write(work), f"review {review.id}")
+
+    def review(self, review_id: str) -> Review:
+        name, body = self._database.read(lambda connection: _find(connection, Review, review_id))
+        return rows.decode(Review, body, f"review {restored(name)}")
+
+    def reviews(
+        self,
+        *,
+        states: frozenset[ReviewState] | None = None,
+        thread_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 50,
+    ) -> list[Review]:
+        asked: dict[str, Any] = {
+            "states": None if states is None else sorted(state.value for state in states),
+            "thread_id": None if thread_id is None else lookup(thread_id),
+            "record_id": None if record_id is None else lookup(record_id),
+        }
+        found = self._list("reviews", asked, limit=limit)
+        return [rows.decode(Review, body, f"review {restored(name)}") for name, body in found]
+
+    def compare_and_set(self, review: Review) -> bool:
+        row = {"id": lookup(review.id), **_changing(review)}
+
+        def work(connection: Connection) -> bool:
+            before = connection.execute(sql("review_before"), row).fetchone()
+            if before is None:
+                return False
+            entry = changes.of_review(review, row["body"], before[0])
+            connection.execute(sql("compare_and_set"), row)
+            postgres_log.append(connection, entry)
+            return True
+
+        return self._database.write(work)
+
+    def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
+        return self._database.read(lambda connection: postgres_lists.find(connection, wanted, limit=limit, after=after))
+
+    def note(self, entry: AuditEntry) -> AuditEntry:
+        drafted = changes.of_note(entry)
+        return self._database.write(lambda connection: postgres_log.append(connection, drafted))
+
+    def audit_entries(
+        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+    ) -> list[AuditEntry]:
+        changes.check_place(shard, after)
+        asked: dict[str, Any] = {"tenant": tenant, "shard": shard, "after": after, "limit": max(limit, 0)}
+        return self._database.read(lambda connection: postgres_log.entries(connection, **asked))
+
+    def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
+        return self._database.read(lambda connection: postgres_log.heads(connection, tenant))
+
+    def audit_tenants(self) -> list[str]:
+        return self._database.read(postgres_log.tenants)
+
+    @contextmanager
+    def audit_view(self, *, tenant: str = "") -> Iterator[AuditView]:
+        with self._database.view() as connection:
+            yield AuditView(postgres_log.every_entry(connection, tenant), postgres_log.kept(connection, tenant))
+
+    def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
+        moment = at or changes.now()
+        return self._database.write(lambda connection: postgres_log.seal(connection, tenant=tenant, by=by, at=moment))
+
+    def spend(self, entry: Spending) -> None:
+        usage = rows.countable(entry).usage
+        row = {
+            "at": rows.sort_key(entry.at),
+            "thread_id": lookup(entry.thread_id),
+            "model": escaped(entry.model),
+            "requests": usage.requests,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "seconds": usage.seconds,
+        }
+        self._database.write(lambda connection: connection.execute(sql("add_spending"), row))
+
+    def spent(self, *, thread_id: str | None = None, since: str | None = None) -> dict[str, Usage]:
+        asked = {
+            "thread_id": None if thread_id is None else lookup(thread_id),
+            "since": None if since is None else rows.sort_key(since),
+        }
+        return {
+            restored(model): Usage(
+                requests=requests, prompt_tokens=prompt, completion_tokens=completion, seconds=seconds
+            )
+            for model, requests, prompt, completion, seconds in self._list("spent", asked)
+        }
+
+    def labelled(self, *, after: int = 0, limit: int = 500) -> list[tuple[int, str, Label]]:
+        found = self._database.read(
+            lambda connection: connection.execute(sql("labelled"), {"after": after, "limit": limit}).fetchall()
+        )
+        named = [(seq, restored(record), body) for seq, record, body in found]
+        return [(seq, record, rows.decode(Label, body, f"a label of record {record}")) for seq, record, body in named]
+
+    def add_draws(self, draws: Sequence[AuditDraw]) -> int:
+        added = [
+            {
+                "batch": lookup(draw.batch),
+                "record_id": lookup(draw.record_id),
+                "call_id": lookup(draw.call_id),
+                "body": rows.encode(draw),
+            }
+            for draw in draws
+        ]
+
+        def work(connection: Connection) -> int:
+            new = 0
+            grown: dict[str, AuditDraw] = {}
+            self._database.in_turn(connection, "draws")
+            for draw, row in zip(draws, added, strict=True):
+                if connection.execute(sql("add_draw"), row).rowcount:
+                    new += 1
+                    grown[draw.batch] = draw
+            entries = []
+            for batch, last in grown.items():
+                drawn = connection.execute(sql("drawn_in_batch"), {"batch": lookup(batch)})
+                entries.append(changes.of_draws(last, [body for (body,) in drawn]))
+            postgres_log.append_all(connection, entries)
+            return new
+
+        return self._database.write(work)
+
+    def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
+        asked = {"record_id": None if record_id is None else lookup(record_id)}
+        found = self._list("draws", asked, limit=limit, after=after)
+        return [(seq, rows.decode(AuditDraw, body, f"draw {seq}")) for seq, body in found]
+
+    def raise_alarm(self, alarm: Alarm) -> bool:
+        body = rows.encode(alarm)
+        row = {"id": exact(rows.new_id(alarm.id), "an id"), "standing": not alarm.cleared_by, "body": body}
+
+        def work(connection: Connection) -> bool:
+            if not connection.execute(sql("raise_alarm"), row).rowcount:
+                return False
+            postgres_log.append(connection, changes.of_alarm(alarm, body))
+            return True
+
+        return self._database.write(work)
+
+    def alarms(self, *, standing: bool = True) -> list[Alarm]:
+        found = self._list("alarms", {"standing": True if standing else None})
+        return [rows.decode(Alarm, body, "an alarm") for (body,) in found]
+
+    def clear_alarm(self, alarm_id: str, *, by: str, at: str, note: str = "") -> Alarm:
+        identity = {"id": lookup(alarm_id)}
+
+        def work(connection: Connection) -> Alarm:
+            found = connection.execute(sql("alarm_to_clear"), identity).fetchone()
+            if found is None:
+                raise rows.missing_alarm(alarm_id)
+            alarm = rows.decode(Alarm, found[0], f"alarm {alarm_id}")
+            if alarm.cleared_by:
+                return alarm
+            alarm = rows.cleared(alarm, by=by, at=at, note=note)
+            body = rows.encode(alarm)
+            connection.execute(sql("clear_alarm"), {**identity, "body": body})
+            postgres_log.append(connection, changes.of_alarm(alarm, body))
+            return alarm
+
+        return self._database.write(work)
+
+    def state(self, key: str) -> tuple[int, str] | None:
+        found = self._database.read(
+            lambda connection: connection.execute(sql("state"), {"key": lookup(key)}).fetchone()
+        )
+        return None if found is None else (int(found[0]), restored(found[1]))
+
+    def put_state(self, key: str, text: str, *, revision: int) -> bool:
+        row = {"key": exact(key, "a key"), "text": escaped(text), "revision": revision}
+        query = sql("next_state" if revision else "first_state")
+        return self._database.write(lambda connection: connection.execute(query, row).rowcount == 1)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _list(self, name: str, asked: Mapping[str, Value], **more: int) -> list[tuple[Any, ...]]:
+        """The rows that meet every condition asked for."""
+        query, given = conditional(name, asked, "postgresql")
+        return self._database.read(lambda connection: connection.execute(query.encode(), {**given, **more}).fetchall())
+
+    def _add_label(self, connection: Connection, record_id: str, label: Label, body: str) -> None:
+        self._database.in_turn(connection, "labels")
+        row = {"record_id": escaped(record_id), "digest": rows.body_digest(body), "body": body}
+        if connection.execute(sql("add_label"), row).rowcount:
+            postgres_log.append(connection, changes.of_label(record_id, label, body))
+
+
+def _changing(review: Review) -> dict[str, Any]:
+    body, data = rows.encode_both(review)
+    return {**lookups(listing.columns(data)), "tenant": exact(review.tenant, "the tenant"), "body": body}
+
+
+def _find(connection: Connection, kind: type[T], identity: str) -> tuple[str, str]:
+    """Id (as it is kept) and body of the row that has this id, or the only one whose id begins so."""
+    name = kind.__name__.lower()
+    found = connection.execute(sql(f"{name}_by_id"), {"id": lookup(identity)}).fetchall()
+    if not found:
+        start = escaped(rows.prefix(kind, identity))
+        bounds = {"prefix": start, "end": start + "\U0010ffff"}
+        found = connection.execute(sql(f"{name}_by_prefix"), bounds).fetchall()
+    if not found:
+        raise rows.missing(kind, identity)
+    if len(found) > 1:
+        raise rows.ambiguous(kind, identity)
+    return str(found[0][0]), str(found[0][1])
+
+
+def _load(connection: Connection, found: Sequence[tuple[Any, ...]]) -> list[Record]:
+    """Records with their labels."""
+    labels: dict[str, list[str]] = {name: [] for name, _ in found}
+    for name, body in connection.execute(sql("labels"), {"ids": [*labels]}) if found else ():
+        labels[name].append(body)
+    return [
+        rows.with_labels(rows.decode(Record, body, f"record {restored(name)}"), labels[name]) for name, body in found
+    ]
