@@ -124,13 +124,11 @@ SELECT body FROM reviews WHERE id = :id AND revision = :revision - 1;
 
 -- name: find_reviews
 SELECT reviews.id, reviews.body, found.rank, found.at, found.seq
-FROM ({branches}) AS found JOIN reviews ON reviews.seq = found.seq
+FROM ({branches} ORDER BY rank, at, seq LIMIT :limit) AS found JOIN reviews ON reviews.seq = found.seq
 ORDER BY found.rank, found.at, found.seq LIMIT :limit;
 
 -- name: find_reviews.branch
-SELECT * FROM (
-    SELECT rank, at, seq FROM reviews INDEXED BY {index} WHERE {conditions} ORDER BY rank, at, seq LIMIT :limit
-)
+SELECT rank, at, seq FROM reviews INDEXED BY {index} WHERE {conditions}
 
 -- name: find_reviews.state
 state = :state{state}
