@@ -185,6 +185,15 @@ def test_what_could_not_be_measured_does_not_run_even_where_the_tier_says_so(tmp
     assert (one.route, one.calibrated) == (Route.REVIEW, False)
 
 
+def test_a_judge_that_is_down_lets_nothing_run_either(tmp_path: Path) -> None:
+    place = Workplace(tmp_path, "default: {tier: low}")
+    keys = "tiers: {low: {unmeasured: execute, logprob: null}}"
+    place.write(f"risk_model: risk.json\n{keys.replace('}}', '}, critical: {signals: [agreement, risk]}}')}")
+    place.calibrate(a_threshold(0.6), tiers=[Tier.LOW], keys=keys, options={"entailment": Broken(answer=None)})
+    one = verdict(place, step(pay(10, "lunch")), [sample(pay(10, "a meal"))] * 3, entailment=Broken(answer=None))
+    assert (one.route, one.reason, one.calibrated) == (Route.REVIEW, Reason.ENTAILMENT_FAILED, False)
+
+
 def test_a_risk_that_is_known_well_enough_runs_with_a_sample_that_is_no_evidence(place: Workplace) -> None:
     place.calibrate(a_threshold(0.3))
     one = verdict(place, None, [GOOD] * 7 + [BROKEN], curtail=False)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrail.policy import Resolution
-from guardrail.types import PlanningStep, Reason, Route, Sample, Signal, StepVerdict, Tier, Verdict
+from guardrail.types import PlanningStep, Reason, Route, Sample, Signal, StepVerdict, Tier, Token, Verdict
 from tests.engine.calibrations import disagreement, rules
 from tests.engine.flows import Rules, run, stage, tier
 from tests.engine.steps import BROKEN, GOOD, OTHER, Answering, Stated, pay, read, sample, step
@@ -181,6 +181,27 @@ def test_a_stage_whose_risk_was_never_learned_does_not_execute_and_is_the_last_o
     (one,) = ran.verdict.verdicts
     assert (one.route, one.reason, one.stage, ran.drawn) == (Route.REVIEW, Reason.NOT_MEASURED, 1, [])
     assert "never learned from" in one.why
+
+
+def test_a_stage_that_executes_on_something_else_pays_for_its_risk_all_the_same() -> None:
+    class Same:
+        name = "same"
+
+        def equivalent(self, pairs: Sequence[object]) -> list[bool]:
+            return [True] * len(pairs)
+
+    texts = ('{"', "amount", '":', " ", "10", ', "memo": "lunch"}')
+    planned = sample(pay(10, "lunch"), tokens=tuple(Token(text=text, logprob=-0.01) for text in texts))
+    ran = run(
+        step(planned=planned),
+        tier(stage(3, execute="logprob_min ge -1"), samples=8),
+        [sample(pay(10, "a meal"))] * 8,
+        risk=disagreement(),
+        calibration=rules(a_threshold(0.3)),
+        judge=Same(),
+    )
+    (one,) = ran.verdict.verdicts
+    assert (one.route, one.stage, one.calibrated, ran.drawn) == (Route.EXECUTE, 1, True, [3])
 
 
 def test_a_doubt_keeps_a_call_from_running_whatever_its_risk_is() -> None:

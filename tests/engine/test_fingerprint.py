@@ -182,6 +182,8 @@ def test_a_record_has_every_key_and_the_versions_of_policy_and_package(tmp_path:
 
 def test_what_the_user_says_is_no_part_of_the_prompt(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
+    told = {place.fingerprint(said("developer", text))["prompt"] for text in ("Pay bills.", "Pay nothing.")}
+    assert len(told) == 2
     other = replace(ONE, conversation=(ONE.conversation[0], Turn(role="user", text="Pay Bob.")))
     assert place.fingerprint(ONE)["prompt"] == place.fingerprint(other)["prompt"]
 
