@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from guardrail.errors import ConfigError
 
@@ -43,8 +46,13 @@ def address(url: str) -> Address:
     rest = [(name, value) for name, value in options if name != "schema"]
     user, at, host = parts.netloc.rpartition("@")
     public = [(name, value) for name, value in options if name not in _SECRET and (name, value) != ("schema", SCHEMA)]
+    conninfo = _joined(parts.netloc, parts.path, rest)
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        raise ConfigError(_ADVICE) from None
     return Address(
-        conninfo=_joined(parts.netloc, parts.path, rest),
+        conninfo=conninfo,
         shown=_joined(f"{user.partition(':')[0]}{at}{host}", parts.path, public),
         schema=schema,
     )
@@ -53,7 +61,7 @@ def address(url: str) -> Address:
 def _joined(netloc: str, path: str, options: list[tuple[str, str]]) -> str:
     # quoted with %20, for libpq takes a plus sign as it is
     query = urlencode(options).replace("+", "%20")
-    return urlunsplit(("postgresql", netloc, path or "/", query, ""))
+    return f"postgresql://{netloc}{path or '/'}{'?' if query else ''}{query}"
 
 
 _ADVICE = (
