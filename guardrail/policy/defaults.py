@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from guardrail.policy.reviewing import Reviewers, Timeout
 from guardrail.policy.stages import Stage, Stopping
 from guardrail.types import Route, Tier
 
@@ -89,7 +90,8 @@ class TierSettings:
     ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats; low tier only) executes
     a call without samples when its least likely name or value token reaches it. ``audit`` is the
     probability of an audit draw. ``signals`` are put on the record. ``waves`` are the sizes in which the last
-    stage's samples are drawn; empty: chosen by the rule.
+    stage's samples are drawn; empty: chosen by the rule. ``timeout`` and ``reviewers`` are of reviews whose rule says
+    nothing of them.
     """
 
     samples: int
@@ -103,6 +105,8 @@ class TierSettings:
     logprob: float | None = None
     audit: float = 0.0
     signals: tuple[str, ...] = SIGNALS
+    timeout: Timeout | None = None
+    reviewers: Reviewers | None = None
 
 
 TIER_DEFAULTS: Final[Mapping[Tier, TierSettings]] = MappingProxyType(

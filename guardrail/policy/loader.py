@@ -16,7 +16,8 @@ from guardrail.errors import PolicyError
 from guardrail.policy.defaults import FREE, TIER_DEFAULTS, TierSettings
 from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RulePart
 from guardrail.policy.problems import PolicyProblem, did_you_mean
-from guardrail.policy.reviewing import Timeout
+from guardrail.policy.reviewing import Floods, Reviewers, Timeout
+from guardrail.policy.reviewing_model import ReviewersPart, TimeoutPart
 from guardrail.policy.rules import Rule
 from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
 from guardrail.policy.tier_checks import CRITICAL_IS_FIXED
@@ -93,6 +94,7 @@ def _build(data: object, source: Source, make: Callable[..., P]) -> P:
             risk_model=_beside(source, file.risk_model),
             calibration=_beside(source, file.calibration),
             uncalibrated=file.uncalibrated or "review",
+            floods=Floods(open=file.floods.open, per_hour=file.floods.per_hour) if file.floods else Floods(),
         )
     except PolicyProblem as problem:
         raise source.error(problem.path, problem.text) from problem
@@ -106,9 +108,18 @@ def _rule(part: RulePart) -> Rule:
         when=part.when,
         annotations=hints,
         decisions=None if part.decisions is None else tuple(part.decisions),
-        timeout=None if part.timeout is None else Timeout(after=part.timeout.after),
+        timeout=None if part.timeout is None else _timeout(part.timeout),
+        reviewers=None if part.reviewers is None else _reviewers(part.reviewers),
         arguments=part.arguments or {},
     )
+
+
+def _timeout(part: TimeoutPart) -> Timeout:
+    return Timeout(after=part.after, escalate=part.escalate)
+
+
+def _reviewers(part: ReviewersPart) -> Reviewers:
+    return Reviewers(roles=tuple(part.roles or ()), quorum=1 if part.quorum is None else part.quorum)
 
 
 def _tiers(parts: TiersPart) -> dict[Tier, TierSettings]:
@@ -141,6 +152,8 @@ def _setting(name: str, value: Any) -> Any:
             return tuple(map(_stage, value))
         case "stopping":
             return _stopping(value)
+        case "timeout" | "reviewers":
+            return _timeout(value) if name == "timeout" else _reviewers(value)
         case _:
             return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -11,11 +10,9 @@ from guardrail.policy.conditions import NAMES
 from guardrail.policy.defaults import COMPARATORS, NUMBER_WITHIN, is_comparator
 from guardrail.policy.part import Part, Positive, Unset
 from guardrail.policy.problems import unknown
+from guardrail.policy.reviewing_model import FloodsPart, ReviewersPart, TimeoutPart
 from guardrail.policy.tier_model import TiersPart
 from guardrail.types import DecisionType, Tier
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = r"^(\d+(\.\d+)?)\s*([smhd])$"
 
 
 def _tier(value: object) -> Tier:
@@ -34,15 +31,6 @@ def _comparator(value: object) -> str:
     if isinstance(value, str) and is_comparator(value):
         return value
     raise ValueError(unknown("comparator", value, COMPARATORS))
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    found = re.match(_DURATION, value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f"must be a duration such as 90s, 15m, 2h or 1d, not {value!r}")
-    return float(found[1]) * _UNITS[found[3]]
 
 
 def _listed(value: object) -> object:
@@ -82,11 +70,6 @@ Comparator = Annotated[
         {"anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}], "type": "string"},
     ),
 ]
-Seconds = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _DURATION}]}),
-]
 Names = Annotated[
     list[str],
     BeforeValidator(_listed),
@@ -109,13 +92,6 @@ class DefaultPart(Part):
     """What applies to calls that no rule matches."""
 
     tier: TierName
-
-
-class TimeoutPart(Part):
-    """How long a review may wait, and how it then ends."""
-
-    after: Seconds
-    then: Literal["reject"] = "reject"
 
 
 class AnnotationsPart(Part):
@@ -141,7 +117,9 @@ class RulePart(Part):
     decisions: list[Decision] | Unset = None
     """What a reviewer may answer; everything if left out."""
     timeout: TimeoutPart | Unset = None
-    """How long a review may wait."""
+    """How long a review may wait; as its tier says if left out."""
+    reviewers: ReviewersPart | Unset = None
+    """Who decides on a review; as its tier says if left out, and never fewer people than that."""
     arguments: dict[str, Comparator] | Unset = None
     """How arguments are compared, by name or dotted path."""
 
@@ -207,5 +185,7 @@ class PolicyFile(Part):
     """What measuring may cost, per step, thread and day; no limit if left out."""
     prices: dict[str, PricePart] | Unset = None
     """What models cost, by name; * is every other model. A limit on money needs it."""
+    floods: FloodsPart | Unset = None
+    """How many reviews one requester may ask for; any number if left out."""
     tools: list[RulePart] | None = None
     """Ordered rules."""

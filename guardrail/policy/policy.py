@@ -16,7 +16,8 @@ from guardrail.policy.coverage import check_reachable, check_tools
 from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.resolution import Resolution, stages_of
-from guardrail.policy.reviewing import Timeout
+from guardrail.policy.reviewing import Floods, joined
+from guardrail.policy.reviewing_checks import check_floods
 from guardrail.policy.rule_checks import check_rule
 from guardrail.policy.rules import PredicateFailed, Rule
 from guardrail.policy.stages import Budget, Stage
@@ -35,6 +36,7 @@ class Policy:
     cost. ``risk_model`` is the path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``,
     and for the thresholds of ``calibration``, the path of an adopted calibration. ``uncalibrated`` says what becomes of
     calls that none of these thresholds is for: they are reviewed, or the tier's own rule decides ("defaults").
+    ``floods`` limits how many reviews one requester may ask for.
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -49,6 +51,7 @@ class Policy:
     risk_model: str | None = None
     calibration: str | None = None
     uncalibrated: Literal["review", "defaults"] = "review"
+    floods: Floods = field(default_factory=Floods)
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -61,6 +64,7 @@ class Policy:
         check_tiers(self.settings, self.risk_model, calibrated=self.calibration is not None)
         check_calibration(self.calibration, self.uncalibrated, self.risk_model)
         check_budget(self.budget)
+        check_floods(self.floods)
         for index, rule in enumerate(self.rules):
             check_rule(rule, f"tools[{index}]")
         check_reachable(self.rules)
@@ -122,12 +126,13 @@ class Policy:
         return codec.digest(
             {
                 **calibration,
+                **({"floods": codec.to_json(self.floods)} if self.floods.any else {}),
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
                 "judge_fallback": self.judge_fallback,
                 "budget": codec.to_json(self.budget),
                 "risk_model": None if self.risk_model is None else _content(self.risk_model),
-                "tiers": {tier.value: codec.to_json(_ordered(settings)) for tier, settings in self.settings.items()},
+                "tiers": {tier.value: _of_tier(settings) for tier, settings in self.settings.items()},
                 "tools": [rule.content() for rule in self.rules],
             }
         )
@@ -200,9 +205,9 @@ class Policy:
         settings = self.settings[tier]
         text = "default" if rule is None else f"tools[{index}]: {rule.describe()}"
         decisions: tuple[DecisionType, ...] = tuple(DecisionType)
-        timeout: Timeout | None = None
+        timeout, reviewers = settings.timeout, settings.reviewers
         if rule is not None:
-            decisions, timeout = rule.decisions or decisions, rule.timeout
+            decisions, timeout = rule.decisions or decisions, rule.timeout or timeout
         return Resolution(
             tier=tier,
             rule=f"{text} ({note})" if note else text,
@@ -220,7 +225,16 @@ class Policy:
             decisions=decisions,
             comparators={} if rule is None else dict(rule.arguments),
             timeout=timeout,
+            reviewers=joined(None if rule is None else rule.reviewers, reviewers),
         )
+
+
+def _of_tier(settings: TierSettings) -> dict[str, Any]:
+    """The settings as JSON data, for the policy's version; without what they say nothing of, as in earlier ones."""
+    content = codec.to_json(_ordered(settings))
+    return {
+        name: content[name] for name in content if name not in ("timeout", "reviewers") or content[name] is not None
+    }
 
 
 def _ordered(settings: TierSettings) -> TierSettings:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 
 from guardrail.policy.conditions import parse_when
 from guardrail.policy.defaults import COMPARATORS, is_comparator
 from guardrail.policy.problems import PolicyProblem, unknown
-from guardrail.policy.reviewing import Timeout
+from guardrail.policy.reviewing_checks import check_reviewers, check_timeout
 from guardrail.policy.rules import ANNOTATIONS, Rule, qualified_name
 from guardrail.types import DecisionType, Tier
 
@@ -35,7 +34,9 @@ def check_rule(rule: Rule, path: str) -> None:
         if not is_comparator(comparator):
             raise PolicyProblem(f"{path}.arguments.{argument}", unknown("comparator", comparator, COMPARATORS))
     if rule.timeout is not None:
-        _check_timeout(rule.timeout, f"{path}.timeout")
+        check_timeout(rule.timeout, f"{path}.timeout")
+    if rule.reviewers is not None:
+        check_reviewers(rule.reviewers, f"{path}.reviewers")
 
 
 def check_function(when: object, path: str) -> None:
@@ -61,13 +62,6 @@ def _check_annotations(annotations: Mapping[str, object], path: str) -> None:
             raise PolicyProblem(f"{path}.{name}", unknown("annotation", name, ANNOTATIONS))
         if not isinstance(value, bool):
             raise PolicyProblem(f"{path}.{name}", f"must be true or false, not {value!r}")
-
-
-def _check_timeout(timeout: Timeout, path: str) -> None:
-    if not (timeout.after > 0 and math.isfinite(timeout.after)):
-        raise PolicyProblem(f"{path}.after", "must be longer than 0 seconds")
-    if timeout.then is not DecisionType.REJECT:
-        raise PolicyProblem(f"{path}.then", "only 'reject' can follow: silence is never consent")
 
 
 def _check_decisions(decisions: Sequence[object], path: str) -> None:

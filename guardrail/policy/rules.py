@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from guardrail import codec
 from guardrail.policy.conditions import Condition, parse_when
 from guardrail.policy.predicates import Truth, all_of
-from guardrail.policy.reviewing import Timeout
+from guardrail.policy.reviewing import Reviewers, Timeout
 from guardrail.types import DecisionType, Tier, ToolCall, ToolSpec
 
 When = Mapping[str, Mapping[str, Any]] | Callable[[ToolCall], bool]
@@ -37,6 +38,7 @@ class Rule:
     annotations: Mapping[str, bool] = field(default_factory=dict)
     decisions: tuple[DecisionType, ...] | None = None
     timeout: Timeout | None = None
+    reviewers: Reviewers | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -108,9 +110,17 @@ class Rule:
             "when": when,
             "annotations": dict(self.annotations),
             "decisions": None if self.decisions is None else [decision.value for decision in self.decisions],
-            "timeout": None if self.timeout is None else [self.timeout.after, self.timeout.then.value],
+            "timeout": _of_timeout(self.timeout),
             "arguments": dict(self.arguments),
+            # a policy that says nothing of them keeps the version that it had before they could be said
+            **({} if self.reviewers is None else {"reviewers": codec.to_json(self.reviewers)}),
         }
+
+
+def _of_timeout(timeout: Timeout | None) -> list[object] | None:
+    if timeout is None:
+        return None
+    return [timeout.after, timeout.then.value, *([] if timeout.escalate is None else [timeout.escalate])]
 
 
 def name_matches(pattern: str, name: str) -> bool:

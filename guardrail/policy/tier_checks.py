@@ -9,13 +9,12 @@ from typing import Final
 from guardrail.catalogue import RISK
 from guardrail.policy.defaults import MAX_RETRIES, MAX_SAMPLES, TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
+from guardrail.policy.reviewing_checks import check_tier_reviews
 from guardrail.policy.stage_checks import check_cascade, check_known, drawn_by, own_word, real, whole
 from guardrail.policy.stages import Stopping, StoppingRule
 from guardrail.types import Route, Tier
 
-CRITICAL_IS_FIXED: Final = (
-    "critical calls always wait for a human, whatever was measured; only samples and signals can be set"
-)
+CRITICAL_IS_FIXED: Final = "critical calls always wait for a human, whatever was measured; only samples, signals, timeout and reviewers can be set"
 
 _ROUTED: Final = (Tier.LOW, Tier.MEDIUM, Tier.HIGH)
 
@@ -63,6 +62,7 @@ def check_tiers(tiers: Mapping[Tier, TierSettings], risk_model: str | None, *, c
         check_cascade(tier, settings, path)
         _check_stopping(settings, f"{path}.stopping")
         _check_waves(settings, f"{path}.waves")
+    check_tier_reviews(tiers)
     _check_order(tiers)
     _check_risk_model(tiers, risk_model, calibrated=calibrated)
 

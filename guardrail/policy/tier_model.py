@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from guardrail.policy.defaults import MAX_RETRIES, MAX_SAMPLES
 from guardrail.policy.part import Bound, Nats, Part, Positive, Probability, Samples, Share, SignalName, Unset
+from guardrail.policy.reviewing_model import ReviewersPart, TimeoutPart
 from guardrail.policy.stages import Op
 
 
@@ -74,6 +75,10 @@ class CriticalPart(Part):
     """N, how often a planning step is drawn again; 0 for not at all."""
     signals: list[SignalName] | Unset = None
     """What is measured and put on the record."""
+    timeout: TimeoutPart | Unset = None
+    """How long a review may wait, where its rule does not say."""
+    reviewers: ReviewersPart | Unset = None
+    """Who decides on a review, where its rule does not say; at least so many people in any case."""
 
 
 class _SampledPart(Part):
@@ -97,6 +102,10 @@ class _SampledPart(Part):
     """Probability that a step is drawn for an audit."""
     signals: list[SignalName] | Unset = None
     """What is measured and put on the record."""
+    timeout: TimeoutPart | Unset = None
+    """How long a review may wait, where its rule does not say."""
+    reviewers: ReviewersPart | Unset = None
+    """Who decides on a review, where its rule does not say; at least so many people in any case."""
 
 
 class TierPart(_SampledPart):
