@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from guardrail import audit
-from guardrail.codec import digest
+from guardrail.codec import digest, to_json
 from guardrail.errors import StoreError
 from guardrail.store.rows import body_digest, key
-from guardrail.types import Alarm, AuditDraw, AuditEntry, Label, Review
+from guardrail.types import Alarm, AuditDraw, AuditEntry, Comment, Decision, Label, Review, ReviewEvent, ReviewState
 
 _LONGEST = 1000
+_WAITING = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
 
 
 def now() -> str:
@@ -45,22 +46,26 @@ def _read(review: Review, before: str) -> dict[str, Any]:
 
 
 def _change(after: Review, before: dict[str, Any]) -> tuple[str, str, str]:
-    """What happened, by whom, when. Told by what differs, and not by whoever made the change."""
-    grown = len(after.history) > len(before.get("history", ()))
-    by, at = (after.history[-1].by, after.history[-1].at) if grown else ("", now())
-    if after.state != before.get("state"):
-        return after.state.value, by, at
-    for name, did, said in (("votes", "voted", after.votes), ("comments", "commented", after.comments)):
-        if len(said) > len(before.get(name, ())):
-            return did, said[-1].by, said[-1].at
-    claim = before.get("claim") or {}
-    if after.claim is not None and (after.claim.by, after.claim.until) != (claim.get("by"), claim.get("until")):
-        return "claimed", by or after.claim.by, at
-    if claim and after.claim is None:
-        return "released", by or claim["by"], at
-    if after.escalated and not before.get("escalated", False):
-        return "escalated", by, at
-    return "changed", by, at
+    """What happened, by whom, when. Told by what differs from what was kept, not by whoever made the change."""
+    moved = after.state != before.get("state")
+    claim, was = None if after.claim is None else to_json(after.claim), before.get("claim")
+    changes = (
+        (moved and after.state not in _WAITING, after.state.value, "", ""),
+        (after.votes and [*map(to_json, after.votes)] != before.get("votes"), "voted", *_last(after.votes)),
+        (len(after.comments) > len(before.get("comments", ())), "commented", *_last(after.comments)),
+        (claim is not None and claim != was, "claimed", "" if claim is None else claim["by"], ""),
+        (claim is None and was is not None, "released", "" if was is None else was["by"], ""),
+        (after.escalated and not before.get("escalated", False), "escalated", "", ""),
+        (True, after.state.value if moved else "changed", "", ""),
+    )
+    what, by, at = next((what, by, at) for happened, what, by, at in changes if happened)
+    if len(after.history) > len(before.get("history", ())):  # whoever did it and left an event says so there
+        by, at = _last(after.history)
+    return what, by, at or now()
+
+
+def _last(said: Sequence[Decision | Comment | ReviewEvent]) -> tuple[str, str]:
+    return (said[-1].by, said[-1].at) if said else ("", "")
 
 
 def of_label(record_id: str, label: Label, body: str) -> AuditEntry:

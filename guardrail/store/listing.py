@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from guardrail.codec import digest, to_json
 from guardrail.errors import StoreError
 from guardrail.store.rows import sort_key
-from guardrail.types import Review, ReviewFilter
+from guardrail.types import Review, ReviewFilter, ReviewState
 
 MOST_PRIORITY = 2**31 - 1
 """No priority is further from 0, so that every backend can count it."""
 _CHECKED = 12
+_WAITING = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
 
 
 class Place(NamedTuple):
@@ -47,6 +48,18 @@ def columns(body: Mapping[str, Any]) -> dict[str, str | int | None]:
         "rank": -priority,
         "revision": body["revision"],
     }
+
+
+def wakes(body: Mapping[str, Any]) -> str | None:
+    """When time does something to a review, given its JSON, as lists order times; None: never, or it does not wait.
+
+    Raises:
+        StoreError: a deadline is no time.
+    """
+    if body["state"] not in _WAITING:
+        return None
+    later = (body.get("due", ""), "" if body.get("escalated", False) else body.get("escalate_at", ""))
+    return min((sort_key(at) for at in later if at), default=None)
 
 
 def matches(review: Review, wanted: ReviewFilter) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -34,6 +35,7 @@ class _Row(NamedTuple):
     at: str
     seq: int
     body: str
+    thread_id: str
 
 
 class MemoryStore:
@@ -55,7 +57,7 @@ class MemoryStore:
         self._closed = False
 
     def add_record(self, record: Record) -> bool:
-        row = _Row(rows.sort_key(record.at), len(self._records), rows.encode(rows.without_labels(record)))
+        row = _Row(rows.sort_key(record.at), 0, rows.encode(rows.without_labels(record)), record.thread_id)
         labels = {rows.encode(label): label for label in record.labels}
         with self._lock:
             self._check_open()
@@ -75,11 +77,13 @@ class MemoryStore:
     def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
         with self._lock:
             self._check_open()
-            newest = sorted(self._records, key=lambda name: self._records[name][:2], reverse=True)
-            if before is not None:
-                newest = newest[newest.index(_find(Record, self._records, before)) + 1 :]
-            found = (self._load(name) for name in newest)
-            return [record for record in found if thread_id in (None, record.thread_id)][:limit]
+            end = None if before is None else self._records[_find(Record, self._records, before)][:2]
+            older = (
+                (row.at, row.seq, name)
+                for name, row in self._records.items()
+                if thread_id in (None, row.thread_id) and (end is None or row[:2] < end)
+            )
+            return [self._load(name) for *_, name in heapq.nlargest(limit, older)]
 
     def add_label(self, record_id: str, label: Label) -> Record:
         body = rows.encode(label)
@@ -91,7 +95,7 @@ class MemoryStore:
             return self._load(name)
 
     def add_review(self, review: Review) -> Review:
-        row = _Row(rows.sort_key(review.at), 0, _review_body(review))
+        row = _Row(rows.sort_key(review.at), 0, _review_body(review), review.thread_id)
         with self._lock:
             self._check_open()
             if review.id not in self._reviews:
@@ -154,6 +158,14 @@ class MemoryStore:
             reviews=tuple(review for _, review in page[: max(limit, 0)]),
             after="" if last is None else listing.cursor(last, wanted),
         )
+
+    def due_reviews(self, before: str, *, limit: int = 500) -> list[Review]:
+        end = rows.sort_key(before)
+        with self._lock:
+            self._check_open()
+            waiting = ((listing.wakes(json.loads(row.body)), row.seq, row.body) for row in self._reviews.values())
+            due = heapq.nsmallest(limit, ((at, seq, body) for at, seq, body in waiting if at is not None and at <= end))
+        return [rows.decode(Review, body, "a review") for *_, body in due]
 
     def note(self, entry: AuditEntry) -> AuditEntry:
         drafted = changes.of_note(entry)
@@ -308,7 +320,7 @@ class MemoryStore:
 
 def _review_body(review: Review) -> str:
     body, data = rows.encode_both(review)
-    listing.columns(data)  # what no list could order is refused
+    listing.columns(data), listing.wakes(data)  # what no list could order is refused
     return body
 
 

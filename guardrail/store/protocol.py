@@ -115,6 +115,11 @@ class Store(Protocol):
             StoreError: ``after`` is nothing that a page said.
         """
 
+    def due_reviews(self, before: str, *, limit: int = 500) -> list[Review]:
+        """The reviews of all tenants that nobody has decided and whose next deadline is at or before that moment (ISO
+        8601), the soonest first. It is ``due``, or ``escalate_at`` where that is sooner and not done.
+        """
+
     def compare_and_set(self, review: Review) -> bool:
         """Write a review if the stored revision is one less than the given one; else False, unchanged.
 

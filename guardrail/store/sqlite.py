@@ -136,6 +136,12 @@ class SQLiteStore:
         with self._database.read() as connection:
             return sqlite_lists.find(connection, wanted, limit=limit, after=after)
 
+    def due_reviews(self, before: str, *, limit: int = 500) -> list[Review]:
+        asked = {"before": rows.sort_key(before), "limit": max(limit, 0)}
+        with self._database.read() as connection:
+            found = connection.execute(_queries()["due_reviews"], asked).fetchall()
+        return [rows.decode(Review, body, f"review {name}") for name, body in found]
+
     def note(self, entry: AuditEntry) -> AuditEntry:
         drafted = changes.of_note(entry)
         with self._database.write() as connection:
@@ -270,7 +276,7 @@ class SQLiteStore:
 
 def _changing(review: Review) -> dict[str, Value]:
     body, data = rows.encode_both(review)
-    return {**sqlite_log.keys(listing.columns(data)), "body": body}
+    return {**sqlite_log.keys(listing.columns(data)), "wakes": listing.wakes(data), "body": body}
 
 
 def _add_label(connection: sqlite3.Connection, record_id: str, label: Label, body: str) -> None:

@@ -75,11 +75,11 @@ def begin(connection: sqlite3.Connection) -> None:
     """Begin the log of a database that had none: an entry for everything that is kept, as it stands."""
     for row in connection.execute(queries()["every_review"]).fetchall():
         try:
-            right = listing.columns(_json(row[-1]))
+            data = _json(row[-1])
+            right = {**keys(listing.columns(data)), "wakes": listing.wakes(data), "id": row[0]}
         except (KeyError, TypeError, StoreError):
-            right = {}  # a damaged row: it stays as it is, and whoever reads it is told
-        if right:
-            connection.execute(queries()["correct_columns"], {"id": row[0], **keys(right)})
+            continue  # a damaged row: it stays as it is, and whoever reads it is told
+        connection.execute(queries()["correct_columns"], right)
     for tenant in {"", *tenants(connection)}:
         for one in [*kept(connection, tenant)]:
             append(connection, changes.found(one.kind, one.subject, one.digest, tenant=tenant))
@@ -96,7 +96,7 @@ def _review_digest(row: tuple[Any, ...]) -> str:
     try:
         said = (data["id"], rows.sort_key(data["at"]), rows.key(data["thread_id"]), rows.key(data["record_id"]))
         right = said == (identity, at, thread_id, record_id)
-        right = right and [*keys(listing.columns(data)).values()] == columns
+        right = right and [*keys(listing.columns(data)).values(), listing.wakes(data)] == columns
     except (KeyError, TypeError, StoreError):
         right = False
     return rows.body_digest(body) if right else _NO_DIGEST

@@ -8,6 +8,7 @@ ALTER TABLE reviews ADD COLUMN tool TEXT NOT NULL DEFAULT '';
 ALTER TABLE reviews ADD COLUMN requester TEXT NOT NULL DEFAULT '';
 ALTER TABLE reviews ADD COLUMN claimed_by TEXT;
 ALTER TABLE reviews ADD COLUMN due TEXT;
+ALTER TABLE reviews ADD COLUMN wakes TEXT;
 ALTER TABLE reviews ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
 
 UPDATE reviews SET
@@ -25,6 +26,7 @@ CREATE INDEX reviews_by_requester ON reviews (tenant, requester, state, tier, ra
 CREATE INDEX reviews_by_claim ON reviews (tenant, claimed_by, state, tier, rank, at, seq, tool, due)
     WHERE claimed_by IS NOT NULL;
 CREATE INDEX reviews_by_due ON reviews (tenant, state, due) WHERE due IS NOT NULL;
+CREATE INDEX reviews_by_wakes ON reviews (wakes, seq) WHERE wakes IS NOT NULL;
 
 CREATE TABLE audit_log (
     tenant   TEXT NOT NULL,

@@ -30,9 +30,11 @@ SELECT body FROM labels WHERE record_id = :record_id ORDER BY seq;
 
 -- name: add_review
 INSERT INTO reviews (
-    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, wakes, rank, revision,
+    body
 ) VALUES (
-    :id, :at, :thread_id, :record_id, :tenant, :state, :tier, :tool, :requester, :claimed_by, :due, :rank, :revision, :body
+    :id, :at, :thread_id, :record_id, :tenant, :state, :tier, :tool, :requester, :claimed_by, :due, :wakes, :rank,
+    :revision, :body
 )
 ON CONFLICT (id) DO NOTHING;
 
@@ -56,8 +58,8 @@ record_id = :record_id
 
 -- name: compare_and_set
 UPDATE reviews SET
-    state = :state, tier = :tier, tool = :tool, requester = :requester, claimed_by = :claimed_by, due = :due, rank = :rank,
-    revision = :revision, body = :body
+    state = :state, tier = :tier, tool = :tool, requester = :requester, claimed_by = :claimed_by, due = :due,
+    wakes = :wakes, rank = :rank, revision = :revision, body = :body
 WHERE id = :id AND revision = :revision - 1;
 
 -- name: add_spending
@@ -166,6 +168,9 @@ due < :due_before
 -- name: find_reviews.after
 (rank, at, seq) > (:rank, :at, :seq)
 
+-- name: due_reviews
+SELECT id, body FROM reviews INDEXED BY reviews_by_wakes WHERE wakes <= :before ORDER BY wakes, seq LIMIT :limit;
+
 -- name: count_due
 SELECT count(*) FROM (
     SELECT 1 FROM reviews INDEXED BY reviews_by_due
@@ -196,15 +201,17 @@ number > :after
 SELECT tenant FROM audit_log UNION SELECT tenant FROM reviews;
 
 -- name: kept_reviews
-SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, wakes,
+    body
 FROM reviews WHERE tenant = :tenant;
 
 -- name: every_review
-SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, wakes,
+    body
 FROM reviews;
 
 -- name: correct_columns
-UPDATE reviews SET tool = :tool, requester = :requester, due = :due WHERE id = :id;
+UPDATE reviews SET tool = :tool, requester = :requester, due = :due, wakes = :wakes WHERE id = :id;
 
 -- name: kept_labels
 SELECT record_id, body FROM labels ORDER BY seq;
