@@ -17,6 +17,7 @@ from guardrail.engine.evidence import Risk
 from guardrail.engine.fingerprint import Fingerprints, judge_name
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
 from guardrail.engine.paying import Purse
+from guardrail.engine.reviewing import review_under
 from guardrail.engine.setup import calibration_for, tools_for
 from guardrail.errors import (
     AskingError,
@@ -64,6 +65,9 @@ class _Base(Generic[S, E, Q]):
             the step, so that a step that is assessed again is drawn again alike.
         now: the clock of records.
         decisions: what reviewers may answer where this guard runs, at most.
+        tenant: whose reviews these are; people of other tenants do not see them.
+        requester: the agent, or whoever it acts for: who does not decide on its own calls, and whom the policy's
+            ``floods`` count.
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
 
     Raises:
@@ -87,11 +91,15 @@ class _Base(Generic[S, E, Q]):
         draw: Callable[[], float] | None = None,
         now: Callable[[], datetime] | None = None,
         decisions: frozenset[DecisionType] = frozenset(DecisionType),
+        tenant: str = "",
+        requester: str = "",
         passthrough: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.policy = policy
         self.store = store
-        self.queue = Queue(store)
+        self.queue = Queue(store, tenant=tenant)
+        self._tenant = tenant
+        self._requester = requester
         self._sampler = sampler
         self._entailment: E = shared(entailment or ExactEntailment())
         self._judging_is_free = isinstance(_backend(self._entailment), ExactEntailment)
@@ -188,28 +196,38 @@ class _Base(Generic[S, E, Q]):
             step_id=step.id,
             call_id=verdict.call.id,
             attempt=step.attempt,
+            tenant=self._tenant,
         )
         return replace(verdict, decisions=permitted or (DecisionType.REJECT,), review_id=identity)
 
     def open_reviews(self, step: PlanningStep, verdict: StepVerdict, *, at: str) -> None:
-        """Put every call that waits for a human into the queue; those already there stay as they are."""
-        for one in verdict.verdicts:
-            if one.route is Route.REVIEW:
-                self.queue.open(
-                    Review(
-                        id=one.review_id,
-                        record_id=verdict.record_id,
-                        thread_id=step.thread_id,
-                        namespace=step.namespace,
-                        step_id=step.id,
-                        call=one.call,
-                        digest=call_digest(one.call, step.thread_id, self.policy.version, step.tool(one.call.name)),
-                        tier=one.tier,
-                        why=one.why,
-                        at=at,
-                        decisions=one.decisions,
-                    )
-                )
+        """Put every call that waits for a human into the queue, all or none; those already there stay as they are.
+
+        Raises:
+            TooManyReviews: the requester asks for more than the policy lets it; nothing may run.
+        """
+        asked = [one for one in verdict.verdicts if one.route is Route.REVIEW]
+        if asked:
+            self.queue.open_all([self._review(step, verdict, one, at) for one in asked], floods=self.policy.floods)
+
+    def _review(self, step: PlanningStep, verdict: StepVerdict, one: Verdict, at: str) -> Review:
+        tool = step.tool(one.call.name)
+        review = Review(
+            id=one.review_id,
+            record_id=verdict.record_id,
+            thread_id=step.thread_id,
+            namespace=step.namespace,
+            step_id=step.id,
+            call=one.call,
+            digest=call_digest(one.call, step.thread_id, self.policy.version, tool),
+            tier=one.tier,
+            why=one.why,
+            at=at,
+            decisions=one.decisions,
+            tenant=self._tenant,
+            requester=self._requester,
+        )
+        return review_under(review, self.policy.resolve(one.call, tool), datetime.fromisoformat(at))
 
 
 class Guard(_Base[Sampler, Entailment, Asker]):

@@ -14,7 +14,10 @@ from guardrail.policy.stage_checks import check_cascade, check_known, drawn_by, 
 from guardrail.policy.stages import Stopping, StoppingRule
 from guardrail.types import Route, Tier
 
-CRITICAL_IS_FIXED: Final = "critical calls always wait for a human, whatever was measured; only samples, signals, timeout and reviewers can be set"
+CRITICAL_IS_FIXED: Final = (
+    "critical calls always wait for a human, whatever was measured; "
+    "only samples, signals, timeout and reviewers can be set"
+)
 
 _ROUTED: Final = (Tier.LOW, Tier.MEDIUM, Tier.HIGH)
 

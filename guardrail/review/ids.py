@@ -7,9 +7,9 @@ from guardrail.errors import ReviewError
 from guardrail.types import ToolCall, ToolSpec
 
 
-def review_id(*, thread_id: str, namespace: str, step_id: str, call_id: str, attempt: int) -> str:
+def review_id(*, thread_id: str, namespace: str, step_id: str, call_id: str, attempt: int, tenant: str = "") -> str:
     """The one review of one call of one try of a step: the same whenever and wherever it is asked for."""
-    return digest("review", thread_id, namespace, step_id, call_id, attempt)
+    return digest("review", thread_id, namespace, step_id, call_id, attempt, *([tenant] if tenant else []))
 
 
 def call_digest(call: ToolCall, thread_id: str, policy_version: str, tool: ToolSpec | None) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from langgraph.types import interrupt
 
+from guardrail.engine import review_under
 from guardrail.errors import InvalidDecision
-from guardrail.policy import Policy
+from guardrail.policy import Policy, Resolution, stricter
 from guardrail.review import Queue, call_digest, review_id
 from guardrail.types import Decision, DecisionType, Review, ToolCall, ToolSpec, Verdict
 from guardrail_langgraph.answers import question, read_answer
@@ -49,7 +50,8 @@ def _stricter(verdict: Verdict, decision: Decision, tool: ToolSpec | None, polic
         return None
     call = ToolCall(name=verdict.call.name, arguments=decision.arguments, id=verdict.call.id)
     resolution = policy.resolve(call, tool)
-    if resolution.tier.rank <= verdict.tier.rank:
+    before = replace(policy.resolve(verdict.call, tool), tier=verdict.tier)
+    if not stricter(resolution, before):
         return None
     return replace(
         verdict,
@@ -58,28 +60,34 @@ def _stricter(verdict: Verdict, decision: Decision, tool: ToolSpec | None, polic
         rule=resolution.rule,
         decisions=resolution.decisions,
         why=f"the edit is {resolution.tier.value} stakes by {resolution.rule}, the call it replaces was "
-        f"{verdict.tier.value}: a human decides on it again.",
+        f"{verdict.tier.value}{_people(resolution, before)}: a human decides on it again.",
         review_id=review_id(
             thread_id=verdict.review_id, namespace="edit", step_id="", call_id=call.id, attempt=verdict.tier.rank
         ),
     )
 
 
+def _people(resolution: Resolution, before: Resolution) -> str:
+    return "" if resolution.reviewers == before.reviewers else ", and other people decide on it"
+
+
 def _reopen(verdict: Verdict, again: Verdict, tool: ToolSpec | None, policy: Policy, queue: Queue) -> None:
     """Queue the edited call; doing so twice changes nothing."""
     first = queue.get(verdict.review_id)
-    queue.open(
-        Review(
-            id=again.review_id,
-            record_id=first.record_id,
-            thread_id=first.thread_id,
-            namespace=first.namespace,
-            step_id=first.step_id,
-            call=again.call,
-            digest=call_digest(again.call, first.thread_id, policy.version, tool),
-            tier=again.tier,
-            why=again.why,
-            at=datetime.now(UTC).isoformat(),
-            decisions=again.decisions,
-        )
+    now = datetime.now(UTC)
+    review = Review(
+        id=again.review_id,
+        record_id=first.record_id,
+        thread_id=first.thread_id,
+        namespace=first.namespace,
+        step_id=first.step_id,
+        call=again.call,
+        digest=call_digest(again.call, first.thread_id, policy.version, tool),
+        tier=again.tier,
+        why=again.why,
+        at=now.isoformat(),
+        decisions=again.decisions,
+        tenant=first.tenant,
+        requester=first.requester,
     )
+    queue.open(review_under(review, policy.resolve(again.call, tool), now))
