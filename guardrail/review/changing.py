@@ -18,7 +18,6 @@ Who = str | Principal
 Change = Callable[[Review, Principal, datetime], Review]
 _RACES: Final = 64
 _PAGE: Final = 500
-_EVERY: Final = 100_000
 
 
 def utc_now() -> datetime:
@@ -95,16 +94,19 @@ class Reviews:
         return [one for one in same_record if one.call.id == review.call.id and one.tenant == review.tenant][-1]
 
     def sweep(self, now: datetime | None = None) -> list[Review]:
-        """Expire the reviews whose deadline has passed, and escalate those for which it is time. Doing so twice, or in
-        several processes at once, does no harm.
+        """Expire the reviews of all tenants whose deadline has passed, and escalate those for which it is time. Doing
+        so twice, or in several processes at once, does no harm.
 
         Returns:
-            Those that this call changed.
+            Those that this call changed, as far as they are this queue's.
         """
         at = now or self._clock()
-        waiting = self._store.reviews(states=WAITING, limit=_EVERY)
-        found = [self._swept(review.id, at) for review in waiting if self._tenant in (None, review.tenant)]
-        return [review for review in found if review is not None]
+        found: list[Review] = []
+        tried: set[str] = set()
+        while due := [one for one in self._store.due_reviews(at.isoformat(), limit=_PAGE) if one.id not in tried]:
+            tried |= {review.id for review in due}
+            found += [review for review in (self._swept(one.id, at) for one in due) if review is not None]
+        return [review for review in found if self._tenant in (None, review.tenant)]
 
     def _swept(self, review_id: str, now: datetime) -> Review | None:
         for _ in range(_RACES):
