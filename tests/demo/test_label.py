@@ -120,9 +120,12 @@ def test_the_report_is_there_and_has_the_promise(ran):
     calibration = load_calibration(folder / "calibration.json")
     assert f"report: {folder / 'report.html'} (open it in a browser)" in output.replace("\n  ", " ")
     for tier in calibration.tiers:
-        assert tier.tier.value in page
+        promise = (
+            f"At most {100 * tier.alpha:g} % of the {tier.tier.value}-stakes calls that run without a human are wrong"
+        )
+        assert (promise in page) == (tier.thresholds[0].execute_below is not None)
     assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "95" in page
+    assert "95 % confidence" in page
 
 
 def test_the_policy_that_is_left_can_be_used(ran):
