@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from guardrail.cli.audit.command import audit
 from guardrail.cli.audits import audits
 from guardrail.cli.bench.command import bench
 from guardrail.cli.calibrate.command import calibrate
@@ -121,5 +122,6 @@ for _command in (
     simulate,
     label,
     audits,
+    audit,
 ):
     main.add_command(_command)
