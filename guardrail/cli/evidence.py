@@ -121,6 +121,7 @@ def review_view(review: Review, *, full: bool, call: bool = True) -> RenderableT
             ("asked", Text.assemble(time_text(review.at), " UTC  ", f"{review.tier.value} stakes")),
             ("why", shown(review.why)),
             ("allowed", Text(", ".join(kind.value for kind in review.decisions))),
+            *_people(review),
         )
     ]
     if call:
@@ -137,7 +138,32 @@ def review_view(review: Review, *, full: bool, call: bool = True) -> RenderableT
         )
         for event in review.history
     ]
+    parts += [
+        Text.assemble("    ", time_text(one.at), "  ", shown(one.by), " commented: ", shown(one.text))
+        for one in review.comments
+    ]
     return Group(*parts)
+
+
+def _people(review: Review) -> list[tuple[str, Text]]:
+    """Who asked, who may decide, who holds it, and until when, as far as there is something to say."""
+    found: list[tuple[str, Text]] = []
+    for name, value in (("tenant", review.tenant), ("requester", review.requester), ("rule", review.rule)):
+        if value:
+            found.append((name, shown(value)))
+    if review.due:
+        note = ", escalated" if review.escalated else ""
+        found.append(("deadline", Text.assemble(time_text(review.due), f" UTC, then it is rejected{note}")))
+    if review.roles:
+        found.append(("reviewers", shown(" or ".join(review.roles))))
+    if review.quorum > 1:
+        votes = ", ".join(f"{vote.type.value} by {vote.by}" for vote in review.votes) or "none so far"
+        found.append(("votes", Text.assemble(f"{review.quorum} people have to agree; ", shown(votes))))
+    if review.claim is not None:
+        found.append(
+            ("claimed", Text.assemble(shown(review.claim.by), " until ", time_text(review.claim.until), " UTC"))
+        )
+    return found
 
 
 def what_ran(verdict: Verdict, reviews: Sequence[Review], step_route: Route) -> str:

@@ -15,6 +15,7 @@ from guardrail.cli.safe_text import LONG, shown, shown_value, warnings
 from guardrail.types import (
     Record,
     Review,
+    ReviewState,
     Route,
     StepVerdict,
     ToolCall,
@@ -89,10 +90,23 @@ def reviews_table(reviews: Sequence[Review]) -> Table:
     for review in reviews:
         table.add_row(
             _stacked(short_id(review.id), time_text(review.at)),
-            _stacked(Text(review.state.value, "bold"), Text(f"{review.tier.value} stakes", "dim")),
+            _stacked(Text(review.state.value, "bold"), *_standing(review)),
             _stacked(call_text(review.call), shown(review.why, limit=160, style="dim")),
         )
     return table
+
+
+def _standing(review: Review) -> list[Text]:
+    lines = [Text(f"{review.tier.value} stakes", "dim")]
+    if review.state is ReviewState.CLAIMED and review.claim is not None:
+        lines.append(Text.assemble("by ", shown(review.claim.by, limit=LINE), style="dim"))
+    if review.quorum > 1:
+        lines.append(Text(f"{len(review.votes)} of {review.quorum} votes", "dim"))
+    if review.due:
+        lines.append(Text.assemble("due ", time_text(review.due), style="dim"))
+    if review.escalated:
+        lines.append(Text("escalated", "bold red"))
+    return lines
 
 
 def facts(*facts: tuple[str, Text], indent: int = 2) -> Table:
