@@ -6,10 +6,13 @@ fixed-sequence testing (Angelopoulos et al. 2021, Learn then Test), each test at
 first call that is left out, the calls below are independent with one error rate, so e is binomial; the first cut whose
 rate exceeds alpha passes with a probability of at most delta, and behind it nothing is reached.
 
-The walk begins where its first test is the likeliest to pass if the scores are the risks that they claim to be: a few
-wrong calls among the very safest, which are always there, would end a walk that began at them. No label has a part in
-that. Given the scores, the errors below the start are a sum of independent ones, whose lower tail is no heavier than
-that of the binomial with their mean (Hoeffding 1956). Scores that are no risks cost coverage, and never the promise.
+The walk begins at a quarter of the labelled calls, whatever they are. Where the scores are risks by a model that was
+fitted on other calls, it may be planned: it then begins where its first test is the likeliest to pass if those risks
+are right, so that a few wrong calls among the very safest do not end it. Given the scores, the errors below that start
+are a sum of independent ones, whose lower tail is no heavier than that of the binomial with their mean (Hoeffding
+1956); risks that are wrong cost coverage, and not the promise. Risks that were fitted on these labels, even
+cross-fitted, know how many of them are wrong in all, and a start that goes by them is chosen by the labels: too many of
+such calibrations break their promise (0.07 for a delta of 0.05, with signals that tell nothing).
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ def fixed_sequence(
     alpha: float,
     delta: float,
     start: int | None = None,
+    planned: bool = False,
     floor: float | None = None,
     cuts: Literal["labels"] | Sequence[float] | Any = "labels",
     attempts: Attempts = Attempts.ALL,
@@ -55,9 +59,10 @@ def fixed_sequence(
     below that risk, and the threshold does not pass it.
 
     ``cuts="labels"`` tries the labelled calls' own risks, and takes that more risk never means fewer errors. It begins
-    at ``start`` calls; by default where the first test is the likeliest to pass by the scores, but not before the
-    fewest calls that can pass and a quarter of all. ``cuts`` as numbers, fixed without these labels (``traffic_cuts``),
-    takes nothing of the risk; they are tried from the first on.
+    at ``start`` calls, by default a quarter, and no earlier than at the fewest that can pass; ``planned``, which takes
+    risks by a model that has seen none of these labels, begins it no earlier than that where it is the likeliest to
+    pass. ``cuts`` as numbers, fixed without these labels (``traffic_cuts``), takes nothing of the risk; they are tried
+    from the first on.
 
     Raises:
         ConfigError: the numbers are no scores, labels, rates or cuts.
@@ -81,7 +86,7 @@ def fixed_sequence(
         # equal risks run together or not at all
         ends = np.append(np.flatnonzero(ranked[1:] > ranked[:-1]) + 1, n)
         ends = ends[ends >= first]
-        if start is None and len(ends) > 1:
+        if planned and start is None and len(ends) > 1:
             ends = ends[_likeliest(ends, np.cumsum(ranked)[ends - 1] / ends, alpha, delta) :]
         below = np.append(ranked, top)[ends]
     else:
@@ -109,13 +114,20 @@ def fixed_sequence(
 
 
 def traffic_cuts(
-    traffic: Any, *, n: int, alpha: float, delta: float, floor: float | None = None, number: int = TRAFFIC_CUTS
+    traffic: Any,
+    *,
+    n: int,
+    alpha: float,
+    delta: float,
+    planned: bool = False,
+    floor: float | None = None,
+    number: int = TRAFFIC_CUTS,
 ) -> Any:
     """Cuts for ``fixed_sequence`` that no label has a part in, ascending: quantiles of the risks of unlabelled calls.
 
-    They begin where the test of n labels is the likeliest to pass by these risks, but not before enough of the n lie
-    below the cut with 95 % probability, nor before a quarter of the traffic; the last lets everything run (or is the
-    floor).
+    They begin where enough of n labels lie below the cut with 95 % probability, and at a quarter of the traffic at the
+    earliest; ``planned`` (see ``fixed_sequence``) no earlier than that where their test is the likeliest to pass. The
+    last lets everything run (or is the floor).
 
     Raises:
         ConfigError: there is no traffic, or its risks are none.
@@ -135,6 +147,8 @@ def traffic_cuts(
     values = np.unique(np.quantile(ranked, np.linspace(0, 1, number + 1), method="higher"))
     reached = np.append(np.searchsorted(ranked, values, side="left"), len(ranked))
     values, reached = (column[reached >= share * len(ranked)] for column in (np.append(values, top), reached))
+    if not planned:
+        return values
     labels = np.floor(n * (reached / len(ranked))).astype(int)
     return values[_likeliest(labels, np.cumsum(ranked)[reached - 1] / reached, alpha, delta) :]
 

@@ -4,12 +4,14 @@
         [--trials 1000] [--resplits 100] [--seed 0] [--json]
 
 ``worlds``: of so many calibrations, the share by which more than alpha of what runs is wrong (``violation``; delta is 0.05),
-and what runs as a share of what could (``oracle``: what one could run who knows the world). The grid is of binormal worlds;
+and what runs as a share of what could (``oracle``: what one could run who knows the world). The grid is of binormal worlds,
+and once more with walks that begin where risks of a model of other calls (here the true ones) say;
 ``naive`` marks what is done carelessly and breaks the promise. ``--trials 0`` leaves the worlds out.
 
 ``cases`` (``tests.benchmarks.cases`` says which files are read): the functions are split in two halves, again and again;
-thresholds are set on one half, with each signal alone and with the combined risk, cross-fitted on that half, and the
-calls of the other half run by them. ``error_mean`` is the mean error of what ran, over the splits by which something
+thresholds are set on one half, with each signal alone and with the combined risk, and the calls of the other half run by
+them. The combined risk is cross-fitted on the half that calibrates; or it is fitted on a half of that, and the threshold
+set on the rest, with a planned start (``split``). ``error_mean`` is the mean error of what ran, over the splits by which something
 did (``ran``: their share), and ``error_ci`` is where 95 % of these splits lie. ``above`` is the share of all splits by
 which more than alpha of the held-out calls that ran were wrong. The halves make up one finite whole: where one has fewer
 wrong calls than its share, the other has more. So where few splits have a threshold, these are the ones whose held-out
@@ -49,13 +51,14 @@ from tests.calibration.worlds import DELTA, Scenario, bound, grid, scenarios, si
 
 ALPHAS = (0.2, 0.1, 0.05)
 RISK = "risk (combined)"
+SPLIT = "risk (split, planned)"
 RESPLITS = 100
 
 
 def worlds(trials: int, seed: int) -> list[dict[str, Any]]:
     """Every scenario and every cell of the grid, in the benchmark's keys."""
     found = []
-    for group, listed in (("world", scenarios()), ("trap", traps()), ("grid", grid())):
+    for group, listed in (("world", scenarios()), ("trap", traps()), ("grid", grid()), ("planned", grid(planned=True))):
         found += [_world(one, group, trials, seed) for one in listed]
     return found
 
@@ -101,14 +104,20 @@ class Resplit:
         scores = {name: _ranks([row.signals.get(name) for row in rows], safer[name]) for name in named}
         self.scores = {name: ranks for name, ranks in scores.items() if np.isfinite(ranks).mean() >= 0.5}
 
-    def once(self, mine: list[int], other: list[int]) -> Iterator[tuple[str, float, int, int]]:
+    def once(
+        self, mine: list[int], other: list[int], rng: np.random.Generator
+    ) -> Iterator[tuple[str, float, int, int]]:
         """By score and alpha: how many of the other half ran, and how many of those were wrong."""
-        fit = {name: (ranks[mine], ranks[other]) for name, ranks in self.scores.items()}
-        fit[RISK] = self._combined(mine, other)
-        for name, (here, there) in fit.items():
+        fit = {name: (mine, ranks[mine], ranks[other]) for name, ranks in self.scores.items()}
+        fit[RISK] = (mine, *self._combined(mine, other))
+        fitted, rest = ([mine[place] for place in part] for part in halves([self.rows[place] for place in mine], rng))
+        both = self._combined(fitted, rest + other)[1]
+        fit[SPLIT] = (rest, both[: len(rest)], both[len(rest) :])
+        for name, (tested, here, there) in fit.items():
             known = np.isfinite(here)
+            wrong = self.wrong[tested][known]
             for alpha in ALPHAS:
-                found = fixed_sequence(here[known], self.wrong[mine][known], alpha=alpha, delta=DELTA)
+                found = fixed_sequence(here[known], wrong, alpha=alpha, delta=DELTA, planned=name == SPLIT)
                 below = 0.0 if found.execute_below is None else found.execute_below
                 ran = there < below  # a missing score never is
                 yield name, alpha, int(ran.sum()), int(self.wrong[other][ran].sum())
@@ -148,11 +157,13 @@ def resplits(rows: Sequence[Row], *, splits: int, seed: int) -> list[dict[str, A
     ran: dict[tuple[str, float], list[tuple[int, int, int]]] = {}
     for _ in range(splits):
         mine, other = halves(rows, rng)
-        for name, alpha, n, wrong in plan.once(mine, other):
+        for name, alpha, n, wrong in plan.once(mine, other, rng):
             ran.setdefault((name, alpha), []).append((n, wrong, len(other)))
     found = [_case(name, alpha, counts) for (name, alpha), counts in ran.items()]
     covered = {name: [one["coverage"] for one in found if one["signal"] == name] for name, _ in ran}
-    return sorted(found, key=lambda one: (one["signal"] != RISK, -sum(covered[one["signal"]]), one["signal"]))
+    return sorted(
+        found, key=lambda one: (one["signal"] not in (RISK, SPLIT), -sum(covered[one["signal"]]), one["signal"])
+    )
 
 
 def _case(name: str, alpha: float, counts: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
@@ -208,18 +219,19 @@ def worlds_table(found: Sequence[Mapping[str, Any]], trials: int, console: Conso
     for column in ("world", "n", "alpha", "violation", "share of oracle", "oracle", "promise"):
         table.add_column(column, justify="left" if column in ("world", "promise") else "right")
     for one in found:
-        if one["group"] != "grid":
+        if one["group"] in ("world", "trap"):
             kept = one["violation"] <= bound(trials)
             said = ("kept" if kept else "broken") + (", carelessly" if one["naive"] else "")
             numbers = (f"{one['alpha']:g}", *(_number(one[key]) for key in ("violation", "share", "oracle")))
             table.add_row(one["name"], str(one["n"]), *numbers, said)
-    cells = [one for one in found if one["group"] == "grid"]
-    for n in sorted({one["n"] for one in cells}):
-        some = [one for one in cells if one["n"] == n]
-        worst, share = max(one["violation"] for one in some), float(np.mean([one["share"] for one in some]))
-        table.add_row(f"grid, {len(some)} binormal worlds", str(n), "all", _number(worst), _number(share), "", "worst")
-    worst, share = max(one["violation"] for one in cells), float(np.mean([one["share"] for one in cells]))
-    table.add_row(f"grid, {len(cells)} binormal worlds", "all", "all", _number(worst), _number(share), "", "worst")
+    for group, said in (("grid", "grid"), ("planned", "grid, planned")):
+        cells = [one for one in found if one["group"] == group]
+        for n in (*sorted({one["n"] for one in cells}), None):
+            some = [one for one in cells if n in (None, one["n"])]
+            worst, share = max(one["violation"] for one in some), float(np.mean([one["share"] for one in some]))
+            kept = "kept" if worst <= bound(trials) else "broken"
+            name = f"{said}: worst of {len(some)} worlds"
+            table.add_row(name, "all" if n is None else str(n), "all", _number(worst), _number(share), "", kept)
     console.print(table)
 
 

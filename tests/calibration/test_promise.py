@@ -279,13 +279,19 @@ def test_fewer_than_no_errors():
 
 
 class TestStart:
-    """Where a walk begins, unless that is given."""
+    """Where a walk begins."""
+
+    def test_by_itself_at_a_quarter_whatever_the_scores(self):
+        scores, wrong = a_sample(401)
+        found = fixed_sequence([score**4 for score in scores], wrong, alpha=0.2, delta=0.05)
+        assert found.start == 101
 
     @given(st.integers(14, 200), st.integers(0, 10**6), st.sampled_from([0.3, 1.0, 3.0]), st.booleans())
     def test_no_label_decides_it_and_it_is_not_before_a_quarter(self, n, seed, power, all_wrong):
         scores = [score**power for score in a_sample(n, seed=seed)[0]]
         found, other = (
-            fixed_sequence(scores, wrong, alpha=0.2, delta=0.05) for wrong in ([False] * n, [all_wrong] * n)
+            fixed_sequence(scores, wrong, alpha=0.2, delta=0.05, planned=True)
+            for wrong in ([False] * n, [all_wrong] * n)
         )
         assert found.start == other.start >= max(14, math.ceil(n / 4))
 
@@ -293,20 +299,20 @@ class TestStart:
     def test_the_rest_is_the_walk_from_there(self, n, seed):
         scores, wrong = a_sample(n, seed=seed, slope=0.4)
         scores = [score**2 for score in scores]
-        found = fixed_sequence(scores, wrong, alpha=0.1, delta=0.05)
+        found = fixed_sequence(scores, wrong, alpha=0.1, delta=0.05, planned=True)
         assert found == fixed_sequence(scores, wrong, alpha=0.1, delta=0.05, start=found.start)
 
     def test_two_wrong_calls_among_the_safest_do_not_end_it(self):
         scores = [i / 800 for i in range(60)] + [0.3 + i / 100 for i in range(21)]
         wrong = [i in (0, 3) or i >= 60 for i in range(81)]
         assert fixed_sequence(scores, wrong, alpha=0.2, delta=0.05, start=21).refusal is not None
-        found = fixed_sequence(scores, wrong, alpha=0.2, delta=0.05)
+        found = fixed_sequence(scores, wrong, alpha=0.2, delta=0.05, planned=True)
         assert 30 < found.start <= 60
         assert found.executed >= 60
 
-    def test_scores_that_are_ranks_begin_at_a_quarter(self):
+    def test_planned_by_scores_that_are_ranks_it_begins_at_a_quarter_too(self):
         scores, wrong = a_sample(400)
-        assert fixed_sequence(scores, wrong, alpha=0.05, delta=0.05).start == 100
+        assert fixed_sequence(scores, wrong, alpha=0.05, delta=0.05, planned=True).start == 100
 
 
 class TestFixedCuts:
@@ -326,9 +332,10 @@ class TestFixedCuts:
         assert "100 labelled calls, 30 of them below the first cut" in found.refusal.message
         assert "label 29 more" in found.refusal.message
 
-    def test_with_risks_of_traffic_they_begin_where_a_test_is_likeliest_to_pass(self):
+    def test_planned_they_begin_where_a_test_is_likeliest_to_pass(self):
         risks = np.linspace(0, 1, 1_001) ** 4
-        cuts = traffic_cuts(risks, n=200, alpha=0.1, delta=0.05)
+        cuts = traffic_cuts(risks, n=200, alpha=0.1, delta=0.05, planned=True)
+        assert (risks < traffic_cuts(risks, n=200, alpha=0.1, delta=0.05)[0]).mean() == pytest.approx(0.25, abs=0.011)
         share = float((risks < cuts[0]).mean())
         assert 0.3 < share < 0.7
         assert risks[risks < cuts[0]].mean() < 0.05

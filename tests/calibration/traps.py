@@ -300,7 +300,9 @@ def _combiner() -> list[Scenario]:
             inputs = np.column_stack([np.ones(n), rng.normal(size=(n, 4))])
             wrong = rng.random(n) < JUST_WORSE
             risk = special.expit(inputs @ _logistic(inputs, wrong))
-            fold = rng.permutation(n) % folds
+            # as many wrong ones in each fold
+            fold = np.empty(n, dtype=int)
+            fold[np.lexsort((rng.random(n), wrong))] = np.arange(n) % folds
             for held in () if careless else range(folds):
                 mine = fold == held
                 risk[mine] = special.expit(inputs[mine] @ _logistic(inputs[~mine], wrong[~mine]))

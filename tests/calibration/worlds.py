@@ -91,11 +91,6 @@ def rule(scores: np.ndarray, wrong: np.ndarray, alpha: float, **more: object) ->
     return fixed_sequence(scores, wrong, alpha=alpha, delta=more.pop("delta", DELTA), **more)  # type: ignore[arg-type]
 
 
-def plain(scores: np.ndarray, wrong: np.ndarray, alpha: float) -> Threshold:
-    """The walk from a quarter of the labels on, whatever the scores say."""
-    return rule(scores, wrong, alpha, start=math.ceil(len(scores) / 4))
-
-
 def plug_in(scores: np.ndarray, wrong: np.ndarray, alpha: float) -> float | None:
     """The laxest cut below which at most alpha of the labels are wrong, as most tools take it."""
     return _laxest(scores, wrong, lambda k, e: e <= alpha * k)
@@ -177,12 +172,12 @@ def by_risk(
     alpha: float,
     says: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Scenario:
-    """Labels of n calls whose scores are stated as risks: the true ones, or what ``says`` makes of their place."""
+    """Labels of n calls whose scores are stated as risks by a model of other calls: the true ones, or what ``says`` makes of their place."""
     stated = says or world.risks
 
     def play(rng: np.random.Generator) -> Result:
         scores, wrong = world.draw(rng, n)
-        found = rule(stated(scores), wrong, alpha)
+        found = rule(stated(scores), wrong, alpha, planned=True)
         # the order is the same, so the first call left out is
         return world.outcome(float(np.append(np.sort(scores), 2.0)[found.executed]) if found.executed else None)
 
@@ -205,15 +200,15 @@ GRID_AUROC = (0.7, 0.8, 0.9)
 GRID_ALPHA = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-def grid(*, risks: bool = True) -> list[Scenario]:
+def grid(*, planned: bool = False) -> list[Scenario]:
     """Binormal worlds in which a threshold can be had: n labels suffice without an error, and 5 % of calls may run.
 
-    The scores are risks; or else mere ranks, and the walk is the plain one.
+    ``planned``: by risks of a model of other calls, which here are right.
     """
     found = [
-        by_risk(f"binormal, base {base:g}, AUROC {auroc:g}", binormal(base, auroc), n, alpha)
-        if risks
-        else in_world(f"binormal, base {base:g}, AUROC {auroc:g}, ranks", binormal(base, auroc), n, alpha, plain)
+        by_risk(f"binormal, base {base:g}, AUROC {auroc:g}, planned", binormal(base, auroc), n, alpha)
+        if planned
+        else in_world(f"binormal, base {base:g}, AUROC {auroc:g}", binormal(base, auroc), n, alpha)
         for n in GRID_N
         for base in GRID_BASE
         for auroc in GRID_AUROC
@@ -228,10 +223,10 @@ def scenarios() -> list[Scenario]:
     useless, bad = flat(0.101), confident_wrong()
     return [
         in_world("binormal", binormal(0.2, 0.8), 200, 0.1),
-        by_risk("binormal, scores are risks", binormal(0.2, 0.8), 200, 0.1),
-        by_risk("binormal, risks claimed too low", binormal(0.2, 0.8), 200, 0.1, lambda u: 0.1 * u),
-        by_risk("useless score, risks claimed too low", useless, 200, 0.1, lambda u: 0.02 + 0.08 * u),
-        by_risk("useless score, few labels, risks claimed too low", flat(0.21), 50, 0.2, lambda u: 0.3 * u**2),
+        by_risk("binormal, planned", binormal(0.2, 0.8), 200, 0.1),
+        by_risk("binormal, planned by risks that are too low", binormal(0.2, 0.8), 200, 0.1, lambda u: 0.1 * u),
+        by_risk("useless score, planned by risks that are too low", useless, 200, 0.1, lambda u: 0.02 + 0.08 * u),
+        by_risk("useless score, few labels, planned by risks", flat(0.21), 50, 0.2, lambda u: 0.3 * u**2),
         in_world("binormal, plug-in", binormal(0.2, 0.8), 200, 0.1, plug_in, naive=True),
         in_world("useless score", useless, 200, 0.1),
         in_world("useless score, few labels", flat(0.21), 50, 0.2),
