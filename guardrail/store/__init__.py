@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from guardrail.errors import ConfigError, MissingExtra
+from guardrail.store.asynchronous import AsyncStore
 from guardrail.store.memory import MemoryStore
 from guardrail.store.protocol import Store
 from guardrail.store.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "open_store"]
+__all__ = ["AsyncStore", "MemoryStore", "SQLiteStore", "Store", "open_store"]
 
 
 def open_store(url: str, *, create: bool = True) -> Store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ _inherited: list[sqlite3.Connection] = []
 
 # In WAL mode a commit survives a crash of the program either way. It survives a power cut only with FULL, which
 # syncs the log with every commit (and with all that was committed before it); macOS needs fullfsync as well.
+_POLL = 0.05
 _SYNC = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 _SETTINGS = (_SYNC[True], "PRAGMA fullfsync = ON", "PRAGMA foreign_keys = ON")
 
@@ -80,6 +82,13 @@ class Database:
             with transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
 
+    def wait_for_commit(self, seconds: float) -> None:
+        """Until another connection has committed something, or for so many seconds."""
+        deadline = time.monotonic() + seconds
+        before = self._version()
+        while self._version() == before and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _POLL))
+
     def close(self) -> None:
         """Close the connections of all threads."""
         self._leave_to_parent()
@@ -87,6 +96,11 @@ class Database:
             self._closed = True
             for held in self._held:
                 held.close()
+
+    def _version(self) -> int:
+        with self.read() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     def _start(self) -> None:
         self._pid = os.getpid()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -13,6 +14,7 @@ from guardrail.audit import AuditView, Kept
 from guardrail.errors import StoreError
 from guardrail.store import changes, listing, rows
 from guardrail.store.memory_log import MemoryLog
+from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -29,6 +31,7 @@ from guardrail.types import (
 )
 
 T = TypeVar("T", Record, Review)
+_POLL = 0.02
 
 
 class _Row(NamedTuple):
@@ -201,6 +204,14 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return self._log.seal(tenant=tenant, by=by, at=at or changes.now())
+
+    def change_mark(self) -> int:
+        with self._lock:
+            self._check_open()
+            return self._log.mark()
+
+    def wait_for_change(self, timeout: float, *, since: int | None = None) -> bool:
+        return wait_for_change(self.change_mark, lambda left: time.sleep(min(left, _POLL)), timeout, since)
 
     def spend(self, entry: Spending) -> None:
         row = (rows.sort_key(entry.at), rows.countable(entry))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -12,7 +12,9 @@ from guardrail.store.postgres_address import address
 from guardrail.store.postgres_database import Connection, Database
 from guardrail.store.postgres_log import sql
 from guardrail.store.postgres_texts import escaped, exact, lookup, lookups, restored
+from guardrail.store.postgres_watch import Watch
 from guardrail.store.queries import Value, conditional
+from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -29,6 +31,7 @@ from guardrail.types import (
 )
 
 T = TypeVar("T", Record, Review)
+W = TypeVar("W")
 
 
 class PostgresStore:
@@ -59,6 +62,7 @@ class PostgresStore:
         self._database = Database(
             where, create=create, timeout=timeout, statement_timeout=statement_timeout, pool_size=pool_size
         )
+        self._watch = Watch(self._database)
 
     def add_record(self, record: Record) -> bool:
         row = {
@@ -80,7 +84,7 @@ class PostgresStore:
             return True
 
         # Evidence, no decision: the guard does not wait for the disk. The review of a call, added after it, does.
-        return self._database.write(work, synced=False)
+        return self._write(work, synced=False)
 
     def record(self, record_id: str) -> Record:
         return self._database.moment(lambda connection: _load(connection, [_find(connection, Record, record_id)])[0])
@@ -104,7 +108,7 @@ class PostgresStore:
             self._add_label(connection, restored(found[0]), label, body)
             return _load(connection, [found])[0]
 
-        return self._database.write(work)
+        return self._write(work)
 
     def add_review(self, review: Review) -> Review:
         row = {
@@ -122,7 +126,7 @@ class PostgresStore:
                 return str(row["body"])
             return _find(connection, Review, review.id)[1]
 
-        return rows.decode(Review, self._database.write(work), f"review {review.id}")
+        return rows.decode(Review, self._write(work), f"review {review.id}")
 
     def review(self, review_id: str) -> Review:
         name, body = self._database.read(lambda connection: _find(connection, Review, review_id))
@@ -156,14 +160,18 @@ class PostgresStore:
             postgres_log.append(connection, entry)
             return True
 
-        return self._database.write(work)
+        return self._write(work)
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         return self._database.read(lambda connection: postgres_lists.find(connection, wanted, limit=limit, after=after))
 
+    def due_reviews(self, before: str, *, limit: int = 500) -> list[Review]:
+        found = self._list("due_reviews", {}, before=rows.sort_key(before), limit=max(limit, 0))
+        return [rows.decode(Review, body, f"review {restored(name)}") for name, body in found]
+
     def note(self, entry: AuditEntry) -> AuditEntry:
         drafted = changes.of_note(entry)
-        return self._database.write(lambda connection: postgres_log.append(connection, drafted))
+        return self._write(lambda connection: postgres_log.append(connection, drafted))
 
     def audit_entries(
         self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
@@ -185,7 +193,14 @@ class PostgresStore:
 
     def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
         moment = at or changes.now()
-        return self._database.write(lambda connection: postgres_log.seal(connection, tenant=tenant, by=by, at=moment))
+        return self._write(lambda connection: postgres_log.seal(connection, tenant=tenant, by=by, at=moment))
+
+    def change_mark(self) -> int:
+        ((mark,),) = self._list("change_mark", {})
+        return int(mark)
+
+    def wait_for_change(self, timeout: float, *, since: int | None = None) -> bool:
+        return wait_for_change(self.change_mark, self._watch.sleep, timeout, since)
 
     def spend(self, entry: Spending) -> None:
         usage = rows.countable(entry).usage
@@ -198,7 +213,7 @@ class PostgresStore:
             "completion_tokens": usage.completion_tokens,
             "seconds": usage.seconds,
         }
-        self._database.write(lambda connection: connection.execute(sql("add_spending"), row))
+        self._write(lambda connection: connection.execute(sql("add_spending"), row))
 
     def spent(self, *, thread_id: str | None = None, since: str | None = None) -> dict[str, Usage]:
         asked = {
@@ -245,7 +260,7 @@ class PostgresStore:
             postgres_log.append_all(connection, entries)
             return new
 
-        return self._database.write(work)
+        return self._write(work)
 
     def draws(self, *, record_id: str | None = None, limit: int = 500, after: int = 0) -> list[tuple[int, AuditDraw]]:
         asked = {"record_id": None if record_id is None else lookup(record_id)}
@@ -262,7 +277,7 @@ class PostgresStore:
             postgres_log.append(connection, changes.of_alarm(alarm, body))
             return True
 
-        return self._database.write(work)
+        return self._write(work)
 
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
         found = self._list("alarms", {"standing": True if standing else None})
@@ -284,7 +299,7 @@ class PostgresStore:
             postgres_log.append(connection, changes.of_alarm(alarm, body))
             return alarm
 
-        return self._database.write(work)
+        return self._write(work)
 
     def state(self, key: str) -> tuple[int, str] | None:
         found = self._database.read(
@@ -295,12 +310,18 @@ class PostgresStore:
     def put_state(self, key: str, text: str, *, revision: int) -> bool:
         row = {"key": exact(key, "a key"), "text": escaped(text), "revision": revision}
         query = sql("next_state" if revision else "first_state")
-        return self._database.write(lambda connection: connection.execute(query, row).rowcount == 1)
+        return self._write(lambda connection: connection.execute(query, row).rowcount == 1)
 
     def close(self) -> None:
+        self._watch.close()
         self._database.close()
 
-    def _list(self, name: str, asked: Mapping[str, Value], **more: int) -> list[tuple[Any, ...]]:
+    def _write(self, work: Callable[[Connection], W], *, synced: bool = True) -> W:
+        done = self._database.write(work, synced=synced)
+        self._watch.changed()
+        return done
+
+    def _list(self, name: str, asked: Mapping[str, Value], **more: str | int) -> list[tuple[Any, ...]]:
         """The rows that meet every condition asked for."""
         query, given = conditional(name, asked, "postgresql")
         return self._database.read(lambda connection: connection.execute(query.encode(), {**given, **more}).fetchall())
@@ -314,7 +335,8 @@ class PostgresStore:
 
 def _changing(review: Review) -> dict[str, Any]:
     body, data = rows.encode_both(review)
-    return {**lookups(listing.columns(data)), "tenant": exact(review.tenant, "the tenant"), "body": body}
+    columns = {**lookups(listing.columns(data)), "tenant": exact(review.tenant, "the tenant")}
+    return {**columns, "wakes": listing.wakes(data), "body": body}
 
 
 def _find(connection: Connection, kind: type[T], identity: str) -> tuple[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from guardrail.errors import StoreError
@@ -143,7 +143,9 @@ class Database:
         else:
             return done
         finally:
-            pool.putconn(connection)  # rolls back what is not committed, and drops what is broken
+            if not connection.broken and connection.info.transaction_status is not TransactionStatus.IDLE:
+                connection.rollback()
+            pool.putconn(connection)  # drops what is broken
 
     def _taken(self, pool: ConnectionPool[Connection]) -> Connection:
         try:
@@ -163,7 +165,6 @@ class Database:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self.lock = threading.Lock()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self.address.conninfo,
             kwargs=self._arguments(),

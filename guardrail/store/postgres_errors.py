@@ -34,10 +34,11 @@ def translate(error: psycopg.Error, where: str, timeout: float) -> StoreError:
         return StoreLocked(f"{where} takes no more connections: try again, or raise its max_connections ({said})")
     if code.startswith("53"):
         return StoreFull(f"no room left to write {where}: free some and try again; nothing was written ({said})")
-    return StoreError(_advice(code, where, said))
+    lost = isinstance(error, psycopg.OperationalError) and (not code or code in _STOPPING)
+    return StoreError(_advice(code, where, said, lost=lost))
 
 
-def _advice(code: str, where: str, said: str) -> str:
+def _advice(code: str, where: str, said: str, *, lost: bool) -> str:
     known = (
         (
             code.startswith("28") or "password" in said or "authentication" in said,
@@ -50,10 +51,7 @@ def _advice(code: str, where: str, said: str) -> str:
         (code in _NO_SUCH, "has lost tables of the store: restore them from a backup"),
         (code == "42501", "does not let its user do this: GRANT it, or give the store a schema that the user owns"),
         (code == "25006", "takes no writes, as a standby does: name the primary server"),
-        (
-            code in _STOPPING or not code,
-            "cannot be reached: check that the server runs, and that host and port are right",
-        ),
+        (lost, "cannot be reached: check that the server runs, and that host and port are right"),
     )
     advice = next((advice for holds, advice in known if holds), "could not be read or written")
     return f"{where} {advice} ({said})"

@@ -130,7 +130,7 @@ def _review_digest(row: tuple[Any, ...]) -> str:
     try:
         said = (data["id"], rows.sort_key(data["at"]), data["thread_id"], data["record_id"])
         right = tuple(map(lookup, said)) == (identity, at, thread_id, record_id)
-        right = right and [*lookups(listing.columns(data)).values()] == columns
+        right = right and [*lookups(listing.columns(data)).values(), listing.wakes(data)] == columns
     except (KeyError, TypeError, StoreError):
         right = False
     return rows.body_digest(body) if right else _NO_DIGEST

@@ -159,6 +159,17 @@ class Store(Protocol):
     def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
         """Seal a tenant's chains together, at a moment (ISO 8601) or now, and return where each ends afterwards."""
 
+    def change_mark(self) -> int:
+        """A number that grows with every entry of the audit log, and so with every review, label, draw, alarm and note
+        that is written, by whomever.
+        """
+
+    def wait_for_change(self, timeout: float, *, since: int | None = None) -> bool:
+        """Wait until the mark is beyond ``since`` (None: what it is now), at most so many seconds, and say whether.
+
+        Nothing is missed by whoever asks for the mark, looks, and then waits since that mark.
+        """
+
     def spend(self, entry: Spending) -> None:
         """Enter something into the ledger. A count of tokens that cannot be one (below 0, above 10^12) is unknown.
 

@@ -15,6 +15,7 @@ from guardrail.store.database import Database
 from guardrail.store.queries import Value
 from guardrail.store.queries import conditional as _conditional
 from guardrail.store.queries import queries as _queries
+from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -170,6 +171,13 @@ class SQLiteStore:
     def seal(self, *, by: str, tenant: str = "", at: str = "") -> list[AuditHead]:
         with self._database.write() as connection:
             return sqlite_log.seal(connection, tenant=tenant, by=by, at=at or changes.now())
+
+    def change_mark(self) -> int:
+        with self._database.read() as connection:
+            return sqlite_log.mark(connection)
+
+    def wait_for_change(self, timeout: float, *, since: int | None = None) -> bool:
+        return wait_for_change(self.change_mark, self._database.wait_for_commit, timeout, since)
 
     def spend(self, entry: Spending) -> None:
         usage = rows.countable(entry).usage

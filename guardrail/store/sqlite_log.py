@@ -44,6 +44,12 @@ def tenants(connection: sqlite3.Connection) -> list[str]:
     return sorted(rows.text(tenant) for (tenant,) in connection.execute(queries()["audit_tenants"]))
 
 
+def mark(connection: sqlite3.Connection) -> int:
+    """How many entries there are: the sum of the numbers where the chains end."""
+    (count,) = connection.execute(queries()["change_mark"], {"shards": audit.SHARDS}).fetchone()
+    return int(count)
+
+
 def entries(
     connection: sqlite3.Connection, *, tenant: str, shard: int | None = None, after: int = 0, limit: int = -1
 ) -> Iterator[AuditEntry]:

@@ -39,10 +39,11 @@ SELECT record_id, body FROM labels WHERE record_id = ANY(%(ids)s) ORDER BY seq;
 
 -- name: add_review
 INSERT INTO reviews (
-    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, wakes, rank, revision, body
 ) VALUES (
     %(id)s, %(at)s, %(thread_id)s, %(record_id)s, %(tenant)s, %(state)s, %(tier)s, %(tool)s, %(requester)s,
-    %(claimed_by)s, %(due)s, %(rank)s, %(revision)s, %(body)s
+    %(claimed_by)s, %(due)s, %(wakes)s, %(rank)s, %(revision)s,
+    %(body)s
 )
 ON CONFLICT (id) DO NOTHING;
 
@@ -70,7 +71,7 @@ SELECT body FROM reviews WHERE id = %(id)s AND revision = %(revision)s - 1 FOR U
 -- name: compare_and_set
 UPDATE reviews SET
     state = %(state)s, tier = %(tier)s, tool = %(tool)s, requester = %(requester)s, claimed_by = %(claimed_by)s,
-    due = %(due)s, rank = %(rank)s, revision = %(revision)s, body = %(body)s
+    due = %(due)s, wakes = %(wakes)s, rank = %(rank)s, revision = %(revision)s, body = %(body)s
 WHERE id = %(id)s AND revision = %(revision)s - 1;
 
 -- name: find_reviews
@@ -125,6 +126,9 @@ SELECT count(*) FROM (
     SELECT 1 FROM reviews
     WHERE tenant = %(tenant)s AND state = ANY(%(states)s) AND due < %(due_before)s LIMIT %(limit)s
 ) AS due;
+
+-- name: due_reviews
+SELECT id, body FROM reviews WHERE wakes <= %(before)s ORDER BY wakes, seq LIMIT %(limit)s;
 
 -- name: add_spending
 INSERT INTO spendings (at, thread_id, model, requests, prompt_tokens, completion_tokens, seconds)
@@ -230,7 +234,8 @@ SELECT DISTINCT tenant FROM audit_heads WHERE number > 0 UNION SELECT DISTINCT t
 SELECT coalesce(sum(number), 0)::bigint FROM audit_heads;
 
 -- name: kept_reviews
-SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, body
+SELECT
+    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, wakes, body
 FROM reviews WHERE tenant = %(tenant)s;
 
 -- name: kept_labels

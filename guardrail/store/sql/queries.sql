@@ -224,3 +224,15 @@ SELECT id, standing, body FROM alarms;
 
 -- name: drawn_in_batch
 SELECT body FROM draws WHERE batch = :batch ORDER BY seq;
+
+-- name: change_mark
+WITH RECURSIVE
+    tenants (tenant) AS (
+        SELECT min(tenant) FROM audit_log
+        UNION ALL
+        SELECT (SELECT min(tenant) FROM audit_log WHERE tenant > tenants.tenant) FROM tenants WHERE tenant IS NOT NULL
+    ),
+    shards (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM shards WHERE shard + 1 < :shards)
+SELECT coalesce(sum((
+    SELECT max(number) FROM audit_log WHERE audit_log.tenant = tenants.tenant AND audit_log.shard = shards.shard
+)), 0) FROM tenants, shards;

@@ -23,8 +23,8 @@ CREATE TABLE labels (
     UNIQUE (record_id, digest)
 );
 
--- "rank" is minus the priority: the least comes first, so that one comparison of (rank, at, seq) goes on where a page
--- ended.
+-- "wakes" is the next deadline of one that nobody has decided. "rank" is minus the priority: the least comes first, so
+-- that one comparison of (rank, at, seq) goes on where a page ended.
 CREATE TABLE reviews (
     seq        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id         text COLLATE "C" NOT NULL UNIQUE,
@@ -38,6 +38,7 @@ CREATE TABLE reviews (
     requester  text COLLATE "C" NOT NULL,
     claimed_by text COLLATE "C",
     due        text COLLATE "C",
+    wakes      text COLLATE "C",
     rank       bigint NOT NULL,
     revision   bigint NOT NULL,
     body       text NOT NULL
@@ -51,6 +52,7 @@ CREATE INDEX reviews_by_tool ON reviews (tenant, tool, state, tier, rank, at, se
 CREATE INDEX reviews_by_requester ON reviews (tenant, requester, state, tier, rank, at, seq);
 CREATE INDEX reviews_by_claim ON reviews (tenant, claimed_by, state, tier, rank, at, seq) WHERE claimed_by IS NOT NULL;
 CREATE INDEX reviews_by_due ON reviews (tenant, state, due) WHERE due IS NOT NULL;
+CREATE INDEX reviews_by_wake ON reviews (wakes, seq) WHERE wakes IS NOT NULL;
 
 -- The ledger. Token counts are NULL where they are not known. Threads of any length are found by "thread_id", models are
 -- told apart by the whole text.
