@@ -151,7 +151,7 @@ def _ranks(values: Sequence[float | None], safer: Safer) -> np.ndarray:
 
 
 def resplits(rows: Sequence[Row], *, splits: int, seed: int) -> list[dict[str, Any]]:
-    """The combined risk first, then each signal, by falling coverage."""
+    """The combined risks first, then each signal, by falling coverage."""
     rng = np.random.default_rng(seed)
     plan = Resplit(rows)
     ran: dict[tuple[str, float], list[tuple[int, int, int]]] = {}
@@ -162,7 +162,8 @@ def resplits(rows: Sequence[Row], *, splits: int, seed: int) -> list[dict[str, A
     found = [_case(name, alpha, counts) for (name, alpha), counts in ran.items()]
     covered = {name: [one["coverage"] for one in found if one["signal"] == name] for name, _ in ran}
     return sorted(
-        found, key=lambda one: (one["signal"] not in (RISK, SPLIT), -sum(covered[one["signal"]]), one["signal"])
+        found,
+        key=lambda one: (one["signal"] != RISK, one["signal"] != SPLIT, -sum(covered[one["signal"]]), one["signal"]),
     )
 
 
