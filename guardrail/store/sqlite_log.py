@@ -79,16 +79,23 @@ def kept(connection: sqlite3.Connection, tenant: str) -> Iterator[audit.Kept]:
 
 def begin(connection: sqlite3.Connection) -> None:
     """Begin the log of a database that had none: an entry for everything that is kept, as it stands."""
-    for row in connection.execute(queries()["every_review"]).fetchall():
+    corrected = [*_corrections(connection)]
+    connection.executemany(queries()["correct_columns"], corrected)
+    for tenant in {"", *tenants(connection)}:
+        for one in kept(connection, tenant):
+            append(connection, changes.found(one.kind, one.subject, one.digest, tenant=tenant))
+
+
+def _corrections(connection: sqlite3.Connection) -> Iterator[dict[str, Value]]:
+    """The columns that SQL alone did not get right: texts beyond ASCII, and times."""
+    for identity, body in connection.execute(queries()["every_review"]):
         try:
-            data = _json(row[-1])
-            right = {**keys(listing.columns(data)), "wakes": listing.wakes(data), "id": row[0]}
+            data = _json(body)
+            right = {**keys(listing.columns(data)), "wakes": listing.wakes(data), "id": identity}
         except (KeyError, TypeError, StoreError):
             continue  # a damaged row: it stays as it is, and whoever reads it is told
-        connection.execute(queries()["correct_columns"], right)
-    for tenant in {"", *tenants(connection)}:
-        for one in [*kept(connection, tenant)]:
-            append(connection, changes.found(one.kind, one.subject, one.digest, tenant=tenant))
+        if "\\u" in body or right["due"] or right["wakes"]:
+            yield right
 
 
 def _end(connection: sqlite3.Connection, tenant: str, shard: int) -> AuditHead | None:

@@ -206,12 +206,12 @@ SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claim
 FROM reviews WHERE tenant = :tenant;
 
 -- name: every_review
-SELECT id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, rank, revision, wakes,
-    body
-FROM reviews;
+SELECT id, body FROM reviews;
 
 -- name: correct_columns
-UPDATE reviews SET tool = :tool, requester = :requester, due = :due, wakes = :wakes WHERE id = :id;
+UPDATE reviews SET
+    tenant = :tenant, tool = :tool, requester = :requester, claimed_by = :claimed_by, due = :due, wakes = :wakes
+WHERE id = :id;
 
 -- name: kept_labels
 SELECT record_id, body FROM labels ORDER BY seq;
