@@ -67,7 +67,7 @@ def early_is_full(
     below: float,
 ) -> None:
     given = (one, {"pay": pays, "read": reads}, drawn, names, answer, below)
-    early, full, audited = (decided(*given, **how) for how in ({}, {"curtail": False}, {"audit": 0.0}))  # type: ignore[arg-type]
+    early, full, audited = (decided(*given, **how) for how in ({}, {"curtail": False}, {"audit": 0.0}))
     assert said(early) == said(full) == said(audited)
     assert early.drawn <= full.drawn <= audited.drawn
 
