@@ -146,7 +146,7 @@ def test_messages_may_change_after_the_plan(chat):
     messages[0]["content"] = "hello"
     assert step.request.messages[0]["content"] == "sure"
     assert replace(step.request).digest == before
-    assert chat.sample(step, 1).samples[0].calls
+    assert any(sample.calls for sample in chat.sample(step, 20).samples)
 
 
 def test_what_identifies_a_request(chat, step):
