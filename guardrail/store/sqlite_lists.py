@@ -16,11 +16,13 @@ from guardrail.types import Review, ReviewFilter, ReviewPage, ReviewState, Tier
 
 _FEW = 500
 """Reviews with a deadline that are sorted; where more are due, the list's own order finds them soon enough."""
-_INDICES = {
-    "claimed_by": "reviews_by_claim",
-    "requester": "reviews_by_requester",
-    "tool": "reviews_by_tool",
-}
+_INDICES = (
+    ({"claimed_by"}, "reviews_by_claim"),
+    ({"requester", "tool"}, "reviews_by_requester_and_tool"),
+    ({"requester"}, "reviews_by_requester"),
+    ({"tool"}, "reviews_by_tool"),
+    (set[str](), "reviews_in_order"),
+)
 
 
 def find(connection: sqlite3.Connection, wanted: ReviewFilter, *, limit: int, after: str) -> ReviewPage:
@@ -86,7 +88,7 @@ def _index(connection: sqlite3.Connection, given: dict[str, Value], states: list
         return "reviews_by_thread"
     if "due_before" in given and _due(connection, given, states) <= _FEW:
         return "reviews_by_due"
-    return next((index for name, index in _INDICES.items() if name in given), "reviews_in_order")
+    return next(index for names, index in _INDICES if names <= given.keys())
 
 
 def _due(connection: sqlite3.Connection, given: dict[str, Value], states: list[ReviewState]) -> int:

@@ -22,7 +22,8 @@ WHERE json_valid(body);
 
 CREATE INDEX reviews_in_order ON reviews (tenant, state, tier, rank, at, seq, due);
 CREATE INDEX reviews_by_tool ON reviews (tenant, tool, state, tier, rank, at, seq, due);
-CREATE INDEX reviews_by_requester ON reviews (tenant, requester, state, tier, rank, at, seq, tool, due);
+CREATE INDEX reviews_by_requester ON reviews (tenant, requester, state, tier, rank, at, seq, due);
+CREATE INDEX reviews_by_requester_and_tool ON reviews (tenant, requester, tool, state, tier, rank, at, seq, due);
 CREATE INDEX reviews_by_claim ON reviews (tenant, claimed_by, state, tier, rank, at, seq, tool, due)
     WHERE claimed_by IS NOT NULL;
 CREATE INDEX reviews_by_due ON reviews (tenant, state, due) WHERE due IS NOT NULL;
