@@ -26,6 +26,7 @@ from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
 from guardrail.cli.simulate.command import simulate
 from guardrail.cli.status.command import status, watch
+from guardrail.cli.store import store as store_group
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.version import __version__
 
@@ -122,6 +123,7 @@ for _command in (
     simulate,
     label,
     audits,
+    store_group,
     audit,
 ):
     main.add_command(_command)

@@ -83,8 +83,10 @@ class Database:
                 yield connection
 
     def wait_for_commit(self, seconds: float) -> None:
-        """Until another connection has committed something, or for so many seconds."""
-        deadline = time.monotonic() + seconds
+        """Until another connection has committed something, for so many seconds, or for one: whoever asks looks then,
+        for what was committed just before.
+        """
+        deadline = time.monotonic() + min(seconds, 1.0)
         before = self._version()
         while self._version() == before and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, _POLL))

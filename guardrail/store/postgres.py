@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from guardrail.audit import AuditView
-from guardrail.store import changes, listing, postgres_lists, postgres_log, rows
+from guardrail.store import changes, listing, postgres_care, postgres_lists, postgres_log, rows
+from guardrail.store.care import Pruned, StoreInfo
 from guardrail.store.postgres_address import address
 from guardrail.store.postgres_database import Connection, Database
 from guardrail.store.postgres_log import sql
@@ -311,6 +313,19 @@ class PostgresStore:
         row = {"key": exact(key, "a key"), "text": escaped(text), "revision": revision}
         query = sql("next_state" if revision else "first_state")
         return self._write(lambda connection: connection.execute(query, row).rowcount == 1)
+
+    def backup(self, path: Path) -> None:
+        postgres_care.backup(self._database, path)
+
+    def restore(self, path: Path) -> int:
+        """Put a backup into this store, which has to be empty, and say how many rows it has."""
+        return postgres_care.restore(self._database, path)
+
+    def prune(self, before: str, *, by: str, dry_run: bool = False) -> Pruned:
+        return postgres_care.prune(self._database, before, by=by, dry_run=dry_run)
+
+    def info(self) -> StoreInfo:
+        return postgres_care.info(self._database)
 
     def close(self) -> None:
         self._watch.close()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from guardrail.audit import AuditView
-from guardrail.store import changes, listing, rows, sqlite_lists, sqlite_log
+from guardrail.store import changes, listing, rows, sqlite_care, sqlite_lists, sqlite_log
+from guardrail.store.care import Pruned, StoreInfo
 from guardrail.store.database import Database
 from guardrail.store.queries import Value
 from guardrail.store.queries import conditional as _conditional
@@ -277,6 +278,15 @@ class SQLiteStore:
         row = {"key": rows.key(key), "text": rows.key(text), "revision": revision}
         with self._database.write() as connection:
             return connection.execute(_queries()["next_state" if revision else "first_state"], row).rowcount == 1
+
+    def backup(self, path: Path) -> None:
+        sqlite_care.backup(self._database, path)
+
+    def prune(self, before: str, *, by: str, dry_run: bool = False) -> Pruned:
+        return sqlite_care.prune(self._database, before, by=by, dry_run=dry_run)
+
+    def info(self) -> StoreInfo:
+        return sqlite_care.info(self._database, self.url)
 
     def close(self) -> None:
         self._database.close()

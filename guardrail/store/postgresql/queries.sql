@@ -246,3 +246,28 @@ SELECT batch, record_id, call_id, body FROM draws ORDER BY batch, seq;
 
 -- name: kept_alarms
 SELECT id, standing, body FROM alarms;
+
+-- name: prunable_reviews
+SELECT seq, id, body FROM reviews
+WHERE at < %(before)s AND state IN ('done', 'expired', 'superseded') AND seq > %(after)s
+    AND seq < (SELECT max(seq) FROM reviews)
+ORDER BY seq LIMIT %(limit)s FOR UPDATE;
+
+-- name: delete_review
+DELETE FROM reviews WHERE seq = %(seq)s;
+
+-- name: prunable_records
+SELECT seq, id FROM records
+WHERE at < %(before)s AND seq > %(after)s AND seq < (SELECT max(seq) FROM records)
+    AND NOT EXISTS (SELECT 1 FROM reviews WHERE reviews.record_id = records.id)
+    AND NOT EXISTS (SELECT 1 FROM draws WHERE draws.record_id = records.id)
+    AND NOT EXISTS (
+        SELECT 1 FROM labels WHERE labels.record_id = records.id AND labels.seq = (SELECT max(seq) FROM labels)
+    )
+ORDER BY seq LIMIT %(limit)s;
+
+-- name: delete_labels
+DELETE FROM labels WHERE record_id = ANY(%(ids)s);
+
+-- name: delete_records
+DELETE FROM records WHERE id = ANY(%(ids)s);

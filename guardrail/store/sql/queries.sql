@@ -236,3 +236,52 @@ WITH RECURSIVE
 SELECT coalesce(sum((
     SELECT max(number) FROM audit_log WHERE audit_log.tenant = tenants.tenant AND audit_log.shard = shards.shard
 )), 0) FROM tenants, shards;
+
+-- name: prunable_reviews
+SELECT seq, id, body FROM reviews
+WHERE at < :before AND state IN ('done', 'expired', 'superseded') AND seq > :after
+    AND seq < (SELECT max(seq) FROM reviews)
+ORDER BY seq LIMIT :limit;
+
+-- name: delete_review
+DELETE FROM reviews WHERE seq = :seq;
+
+-- name: prunable_records
+SELECT seq, id FROM records
+WHERE at < :before AND seq > :after AND seq < (SELECT max(seq) FROM records)
+    AND NOT EXISTS (SELECT 1 FROM reviews WHERE reviews.record_id = records.id)
+    AND NOT EXISTS (SELECT 1 FROM draws WHERE draws.record_id = records.id)
+    AND NOT EXISTS (
+        SELECT 1 FROM labels WHERE labels.record_id = records.id AND labels.seq = (SELECT max(seq) FROM labels)
+    )
+ORDER BY seq LIMIT :limit;
+
+-- name: delete_labels
+DELETE FROM labels WHERE record_id = :record_id;
+
+-- name: delete_record
+DELETE FROM records WHERE id = :record_id;
+
+-- name: count_records
+SELECT count(*) FROM records;
+
+-- name: count_labels
+SELECT count(*) FROM labels;
+
+-- name: count_reviews
+SELECT count(*) FROM reviews;
+
+-- name: count_draws
+SELECT count(*) FROM draws;
+
+-- name: count_alarms
+SELECT count(*) FROM alarms;
+
+-- name: count_states
+SELECT count(*) FROM states;
+
+-- name: count_spendings
+SELECT count(*) FROM spendings;
+
+-- name: count_audit_log
+SELECT count(*) FROM audit_log;
