@@ -99,10 +99,12 @@ def test_votes_that_may_not_be_cast_do_not_count(desk: Desk) -> None:
     _waits(desk.queue, 0)
 
 
-def test_a_row_that_was_tampered_with_does_not_run(desk: Desk) -> None:
-    """A decision without its votes, as something that wrote past the queue would leave it."""
+@pytest.mark.parametrize("votes", [1, 2])
+def test_a_row_that_was_tampered_with_does_not_run(desk: Desk, votes: int) -> None:
+    """A decision without enough people's votes, as something that wrote past the queue would leave it."""
     voted = desk.queue.approve(ID, by=ANA)
-    forged = replace(voted, state=S.DECIDED, decision=voted.votes[0], revision=voted.revision + 1)
+    cast = (voted.votes[0], replace(voted.votes[0], by="Ana"))[:votes]
+    forged = replace(voted, state=S.DECIDED, decision=cast[0], votes=cast, revision=voted.revision + 1)
     assert desk.store.compare_and_set(forged)
     with pytest.raises(ReviewConflict):
         desk.queue.begin(ID, digest=DIGEST, by="worker")

@@ -25,8 +25,16 @@ from guardrail.types import ReviewFilter, ReviewState, Tier
 
 @reviews.command(name="list")
 @click.option("--all", "everything", is_flag=True, help="Closed ones too.")
-@click.option("--state", "states", multiple=True, type=click.Choice([*ReviewState]), help="Only these states.")
-@click.option("--tier", "tiers", multiple=True, type=click.Choice([*Tier]), help="Only these tiers.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([each.value for each in ReviewState]),
+    help="Only these states.",
+)
+@click.option(
+    "--tier", "tiers", multiple=True, type=click.Choice([each.value for each in Tier]), help="Only these tiers."
+)
 @click.option("--tool", help="Only calls of this tool.")
 @click.option("--requester", help="Only what this one asked for.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most so many.")
