@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages.tool import ToolCall
 from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
+from guardrail.codec import digest
 from guardrail.errors import ReviewError, StoreError
 from guardrail.review import Queue
 from guardrail.store import Store
 from guardrail.types import Review, Route
 from guardrail_langgraph.ahead import RunAhead
 from guardrail_langgraph.history import MARK, answer_message
+from guardrail_langgraph.idempotency import give
+from guardrail_langgraph.release import started_before
 
 Result = ToolMessage | Command[Any]
 DISPATCHER = "dispatch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Permit:
+    """That a call may run: the review whose single use was taken, if it needed one, and its idempotency key."""
+
+    review: Review | None = None
+    key: str
 
 
 def guarded_tool_node(
@@ -30,7 +43,7 @@ def guarded_tool_node(
     A call that has run ahead does not run again: what it came to is delivered here.
     """
 
-    def permit(request: ToolCallRequest) -> Review | ToolMessage | None:
+    def permit(request: ToolCallRequest) -> _Permit | ToolMessage:
         try:
             return _permit(request, store, queue, messages_key)
         except (ReviewError, StoreError) as error:
@@ -43,8 +56,9 @@ def guarded_tool_node(
         if (outcome := _early(request, ahead, messages_key)) is not None:
             early: Result = outcome
             return early
+        give(request.runtime.config, permitted.key)
         result = execute(request)
-        _finish(permitted, queue)
+        _finish(permitted.review, queue)
         return result
 
     async def arun(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Result]]) -> Result:
@@ -54,8 +68,9 @@ def guarded_tool_node(
         if (outcome := _early(request, ahead, messages_key)) is not None:
             early: Result = outcome
             return early
+        give(request.runtime.config, permitted.key)
         result = await execute(request)
-        await asyncio.to_thread(_finish, permitted, queue)
+        await asyncio.to_thread(_finish, permitted.review, queue)
         return result
 
     return ToolNode(list(tools), wrap_tool_call=run, awrap_tool_call=arun, messages_key=messages_key)
@@ -70,8 +85,8 @@ def _early(request: ToolCallRequest, ahead: RunAhead | None, messages_key: str) 
     return outcome
 
 
-def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: str) -> Review | ToolMessage | None:
-    """The review whose single use was taken, None for a call that needs none, or a refusal."""
+def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: str) -> _Permit | ToolMessage:
+    """That the call may run, its review's single use taken; or a refusal."""
     call = request.tool_call
 
     def refuse(why: str) -> ToolMessage:
@@ -86,16 +101,23 @@ def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: 
     if verdict is None or record.thread_id != thread_id:
         return refuse("the guard's record does not cover this call.")
     if verdict.route is Route.EXECUTE and record.verdict.route is not Route.RETRY:
-        same = verdict.call.name == call["name"] and verdict.call.arguments == call["args"]
-        return None if same else refuse("the call changed after it was assessed.")
+        if verdict.call.name == call["name"] and verdict.call.arguments == call["args"]:
+            return _Permit(key=digest("run", record.id, verdict.call.id))
+        return refuse("the call changed after it was assessed.")
     if verdict.route is not Route.REVIEW:
         return refuse("the step is planned again.")
-    review = queue.standing(verdict.review_id)
+    return _use(queue.standing(verdict.review_id), call, queue)
+
+
+def _use(review: Review, call: ToolCall, queue: Queue) -> _Permit | ToolMessage:
+    """Take the single use of an approval, if it is one of exactly this call."""
     edited = review.decision.arguments if review.decision else None
     approved = review.call.arguments if edited is None else edited
     if review.call.name != call["name"] or approved != call["args"]:
-        return refuse("the call is not the one that was approved.")
-    return queue.begin(review.id, digest=review.digest, by=DISPATCHER)
+        return answer_message(call, "Not executed: the call is not the one that was approved.", "refused")
+    if (before := started_before(review)) is not None:
+        return answer_message(call, before, "refused")
+    return _Permit(review=queue.begin(review.id, digest=review.digest, by=DISPATCHER), key=review.id)
 
 
 def _record_of(call_id: str, state: Any, messages_key: str) -> str:

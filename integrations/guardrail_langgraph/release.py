@@ -11,9 +11,11 @@ from langchain_core.messages.tool import ToolCall as MessageToolCall
 
 from guardrail.engine import feedback
 from guardrail.errors import ReviewError
-from guardrail.review import Queue
+from guardrail.review import RUNS, Queue
 from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.history import answer_message, unreadable, with_calls
+
+_STARTED = frozenset({ReviewState.EXECUTING, ReviewState.OUTCOME_UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +102,10 @@ def settle(call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *,
     review = _decide(last, queue)
     decision = review.decision
     if decision is None or not _usable(review, decision):
-        return answer_message(
-            call, f"Not executed: this call's review is {review.state.value}; a decision is used once.", "refused"
-        )
+        used = f"Not executed: this call's review is {review.state.value}; a decision is used once."
+        return answer_message(call, started_before(review) or used, "refused")
     if decision.type in (DecisionType.REJECT, DecisionType.RESPOND):
-        if review.state is ReviewState.DECIDED:
+        if review.state in (ReviewState.DECIDED, ReviewState.EXPIRED):
             queue.finish(review.id, by=by, note="not executed")
         return _refused(call, decision)
     arguments = decision.arguments if decision.arguments is not None else review.call.arguments
@@ -129,6 +130,18 @@ def take(released: Released, queue: Queue, *, by: str) -> Released:
     )
 
 
+def started_before(review: Review) -> str | None:
+    """What an agent must know of a call that was started before a crash, which it must not take for one not run."""
+    if review.state in _STARTED:
+        return (
+            "Not executed again: this call was started before its process ended, and it is not known whether it took "
+            "effect. A person has to find out; do not plan it again."
+        )
+    if review.state is ReviewState.DONE and review.decision is not None and review.decision.type in RUNS:
+        return "Not executed again: this call has run, once. What it gave is not known here; look at what it did."
+    return None
+
+
 def _decide(answered: Answered, queue: Queue) -> Review:
     """The review with the decision that counts: the first one written."""
     review = queue.get(answered.verdict.review_id)
@@ -139,7 +152,7 @@ def _decide(answered: Answered, queue: Queue) -> Review:
 
 def _usable(review: Review, decision: Decision) -> bool:
     if decision.type in (DecisionType.REJECT, DecisionType.RESPOND):
-        return review.state in (ReviewState.DECIDED, ReviewState.DONE)
+        return review.state in (ReviewState.DECIDED, ReviewState.EXPIRED, ReviewState.DONE)
     return review.state is ReviewState.DECIDED
 
 

@@ -18,8 +18,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from guardrail import Queue, open_store
 from guardrail.errors import ConfigError
+from guardrail.store import Store
 from guardrail.types import ReviewState
-from guardrail_langgraph.worker import opened, resume_decided
+from guardrail_langgraph.worker import Leases, opened, resume_decided
 from tests.support.agents import GO, Bank, evidence, state_graph, thread
 from tests.support.openai_server import OpenAIServer, agent, call, say
 
@@ -64,6 +65,11 @@ if __name__ == "__main__":
         result = graph.invoke(given, {"configurable": {"thread_id": "t1"}})
         print([message.content for message in result["messages"] if message.type == "tool"])
 '''
+
+
+async def resumed(graph: Any, store: Store, **options: Any) -> list[str]:
+    queue, leases = Queue(store, tenant=None), Leases(store, by="this test")
+    return [one.outcome for one in await resume_decided(graph, queue, leases, **options)]
 
 
 class World:
@@ -144,7 +150,7 @@ async def test_a_graph_with_an_asynchronous_checkpointer_is_resumed_too(tmp_path
             result = await graph.ainvoke(GO, thread())
             queue = Queue(store)
             queue.approve(evidence(result)[0]["review_id"], by="ada")
-            assert [one.outcome for one in await resume_decided(graph, queue)] == ["resumed"]
+            assert await resumed(graph, store) == ["resumed"]
     assert bank.run == [("wipe", {"account": "a1"})]
 
 
@@ -153,16 +159,15 @@ async def test_a_decision_that_no_thread_waits_for_is_superseded_after_a_grace()
     with OpenAIServer(agent(call("wipe", account="a1"))) as server:
         graph = state_graph(server, bank, saver=MemorySaver(), store=store)
         result = graph.invoke(GO, thread())
-        queue = Queue(store)
-        queue.approve(evidence(result)[0]["review_id"], by="ada")
-        other = state_graph(server, bank, saver=MemorySaver(), store=store)
-        assert [one.outcome for one in await resume_decided(other, queue)] == ["waiting"]
+        Queue(store).approve(evidence(result)[0]["review_id"], by="ada")
+        graph.update_state(thread(), {"messages": [HumanMessage("never mind")]}, as_node="heal")
+        assert await resumed(graph, store) == ["waiting"]
 
         def later() -> datetime:
             return datetime.now(UTC) + timedelta(minutes=5)
 
-        assert [one.outcome for one in await resume_decided(other, queue, now=later)] == ["superseded"]
-        assert await resume_decided(graph, queue, now=later) == []
+        assert await resumed(graph, store, now=later) == ["superseded"]
+        assert await resumed(graph, store, now=later) == []
     assert bank.run == []
 
 
@@ -179,10 +184,10 @@ async def test_the_worker_waits_for_siblings_that_are_not_decided(tmp_path: Path
         first, second = (one["review_id"] for one in evidence(graph.invoke(GO, thread())))
         queue = Queue(store)
         queue.approve(first, by="ada")
-        await resume_decided(graph, queue)
+        await resumed(graph, store)
         assert bank.run == []
         queue.reject(second, by="bob")
-        await resume_decided(graph, queue)
+        await resumed(graph, store)
     assert bank.run == [("wipe", {"account": "a1"})]
     assert {review.state for review in store.reviews()} == {ReviewState.DONE}
 
@@ -195,7 +200,7 @@ async def test_a_thread_that_has_moved_on_is_not_resumed_with_an_old_decision() 
         Queue(store).approve(evidence(result)[0]["review_id"], by="ada")
         server.reply = lambda _b, _i: say("fine")
         graph.invoke({"messages": [HumanMessage("never mind")]}, thread())
-        assert await resume_decided(graph, Queue(store)) == []
+        assert await resumed(graph, store) == []
     assert bank.run == []
 
 
