@@ -187,7 +187,7 @@ def verify(
 def _check_seal(entries: Sequence[AuditEntry]) -> list[Problem]:
     """One seal stands in every chain; together its entries say where all of them ended."""
     ends = [(entry.shard, entry.number - 1, entry.previous) for entry in entries]
-    if len(ends) == SHARDS and _sealed(sorted(ends)) == entries[0].body:
+    if _sealed(sorted(ends)) == entries[0].body:
         return []
     return [_problem(Flaw.SEAL_BROKEN, entry) for entry in entries]
 

@@ -144,6 +144,13 @@ def _last(subjects: Sequence[str]) -> list[AuditEntry]:
     return [*{entry.subject: entry for entry in _flat(_log(subjects))}.values()]
 
 
+def test_an_entry_that_comes_twice_or_later_is_out_of_order() -> None:
+    first, second, third = _flat(_log(["rev-1"] * 3))
+    assert [problem.flaw for problem in verify([first, second, second, third])] == [Flaw.OUT_OF_ORDER]
+    flaws = [(problem.flaw, problem.number) for problem in verify([first, third, second])]
+    assert flaws == [(Flaw.DELETED, 3), (Flaw.OUT_OF_ORDER, 2)]
+
+
 def test_an_entry_in_another_chain_than_its_subjects_is_found() -> None:
     chain = [chained(replace(_entry("rev-1"), shard=(shard_of("rev-1") + 1) % SHARDS), None)]
     assert [problem.flaw for problem in verify(chain)] == [Flaw.WRONG_SHARD]
@@ -203,6 +210,7 @@ def test_what_is_kept_has_to_be_what_the_last_entry_says() -> None:
         (_kept("rev-1", "d1"),): Flaw.VALUE_CHANGED,
         (): Flaw.VALUE_GONE,
         (_kept("rev-1", "d2"), _kept("rev-2", "d1")): Flaw.VALUE_UNKNOWN,
+        (_kept("rev-1", "d2"), _kept("rev-1", "d2")): Flaw.VALUE_UNKNOWN,
         (_kept("rev-1", "d2"), _kept("rev-1", "d2", "alarm")): Flaw.VALUE_UNKNOWN,
     }.items():
         assert [problem.flaw for problem in verify(_flat(chains), bodies=kept)] == [flaw]
