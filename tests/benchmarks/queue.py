@@ -1,0 +1,327 @@
+"""How fast the approval queue is, as a ratio to what the database could do at best, in one run.
+
+    python -m tests.benchmarks.queue [--store URL | --server] [--clients 8] [--seconds 10] [--rounds 3]
+        [--items 1000 1000000] [--json]
+
+A cycle is three durable transactions of ``guardrail.review.Queue``: a call is submitted, claimed and approved, each with
+its audit entry; every client is a process. Between its rounds the same number of clients makes bare durable commits of one
+row (SQLite), or pgbench its simple-update transactions (PostgreSQL, whose pgbench is to be found; ``--server`` starts a
+server with the usual settings in a temporary folder). ``transactions_per_s`` and ``bare_per_s`` are medians over rounds,
+``ratio`` is that of the pairs, ``p50`` and ``p99`` are milliseconds for one transaction of the queue.
+
+``list_p99_1e3`` and ``list_p99_1e6`` are milliseconds for a page of 50 among so many reviews, over filters of all kinds
+and places deep in the list. The store has to be a new one. ``--items`` without numbers leaves lists out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from guardrail.review import Queue
+from guardrail.store import Store, listing, open_store, rows
+from guardrail.types import Claim, Principal, Review, ReviewFilter, ReviewState, Tier
+from tests.support import postgres
+from tests.support.records import refund, review
+
+TRANSACTIONS = 3
+PAGE = 50
+LISTS = 600
+VARIETY = 240
+DURABLE = "listen_addresses=''\nmax_connections=200\n"
+
+
+def cycles(url: str, seconds: float, seed: int, start: Any, found: Any) -> None:
+    """One client: how long each transaction took."""
+    store = open_store(url)
+    queue = Queue(store)
+    ana = Principal(name="ana")
+    took = []
+    start.wait()
+    end = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        asked = _review(f"rev-{seed}-{os.getpid()}-{number}")
+        for work in (
+            lambda asked=asked: queue.open(asked),
+            lambda asked=asked: queue.claim(asked.id, by=ana),
+            lambda asked=asked: queue.approve(asked.id, by=ana),
+        ):
+            before = time.perf_counter()
+            work()
+            took.append(time.perf_counter() - before)
+    store.close()
+    found.put(took)
+
+
+def bare(path: str, seconds: float, _: int, start: Any, found: Any) -> None:
+    """One client that commits single rows to a table of its own kind, as durably as the store does."""
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    took = []
+    start.wait()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = time.perf_counter()
+        connection.execute("INSERT INTO bare (text) VALUES (?)", ("x" * 100,))
+        took.append(time.perf_counter() - before)
+    connection.close()
+    found.put(took)
+
+
+def clients(work: Callable[..., None], where: str, number: int, seconds: float, seed: int) -> list[float]:
+    """What so many processes measured that began together."""
+    spawn = multiprocessing.get_context("spawn")
+    start, found = spawn.Barrier(number), spawn.Queue()
+    running = [spawn.Process(target=work, args=(where, seconds, seed, start, found)) for _ in range(number)]
+    for process in running:
+        process.start()
+    took = [one for _ in running for one in found.get()]
+    for process in running:
+        process.join()
+    return took
+
+
+def pgbench(url: str, number: int, seconds: float) -> float:
+    """Transactions a second of its simple-update script."""
+    programs = postgres.binaries()
+    program = shutil.which("pgbench") or str((programs or Path()) / "pgbench")
+    args = ["-n", "-N", "-c", str(number), "-j", "2", "-T", str(max(1, round(seconds)))]
+    environment = {**os.environ, "PGOPTIONS": "-c search_path=guardrail_pgbench"}
+    said = subprocess.run([program, *args, url], env=environment, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"tps = ([0-9.]+) \(without", said)
+    if found is None:
+        raise RuntimeError(said)
+    return float(found.group(1))
+
+
+def prepare_pgbench(url: str) -> None:
+    """Its tables, in a schema of their own; ten branches, so that few of its clients wait for each other."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS guardrail_pgbench CASCADE")
+        connection.execute("CREATE SCHEMA guardrail_pgbench")
+    programs = postgres.binaries()
+    program = shutil.which("pgbench") or str((programs or Path()) / "pgbench")
+    environment = {**os.environ, "PGOPTIONS": "-c search_path=guardrail_pgbench"}
+    subprocess.run([program, "-i", "-q", "-s", "10", url], env=environment, capture_output=True, check=True)
+
+
+def throughput(url: str, number: int, seconds: float, rounds: int) -> dict[str, float]:
+    """The queue's transactions and the bare ones, in turns."""
+    store = open_store(url)
+    store.close()
+    with tempfile.TemporaryDirectory(dir=_folder(url)) as folder:
+        if url.startswith("postgresql"):
+            prepare_pgbench(url)
+        else:
+            with sqlite3.connect(f"{folder}/bare.db") as connection:
+                connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        own, plain, took = [], [], []
+        for turn in range(rounds):
+            if url.startswith("postgresql"):
+                plain.append(pgbench(url, number, seconds))
+            else:
+                plain.append(len(clients(bare, f"{folder}/bare.db", number, seconds, turn)) / seconds)
+            some = clients(cycles, url, number, seconds, turn)
+            own.append(len(some) / seconds)
+            took += some
+    cuts = quantiles(took, n=100)
+    return {
+        "transactions_per_s": median(own),
+        "bare_per_s": median(plain),
+        "ratio": median(mine / best for mine, best in zip(own, plain, strict=True)),
+        "p50": median(took) * 1000,
+        "p99": cuts[98] * 1000,
+    }
+
+
+def lists(url: str, items: int, begin: int) -> float:
+    """Milliseconds within which 99 of 100 pages come among so many reviews, of which ``begin`` are there already."""
+    store = open_store(url)
+    fill(store, begin, items)
+    chance = random.Random(0)
+    took = []
+    for wanted in _filters(chance):
+        after = ""
+        for _ in range(chance.randrange(1, 4)):
+            before = time.perf_counter()
+            page = store.find_reviews(wanted, limit=PAGE, after=after)
+            took.append(time.perf_counter() - before)
+            after = page.after
+            if not after:
+                break
+    store.close()
+    return quantiles(took, n=100)[98] * 1000
+
+
+def fill(store: Store, begin: int, end: int) -> None:
+    """Put reviews of many kinds there, in bulk and past the audit log, until there are so many."""
+    kinds = []
+    for number in range(VARIETY):
+        one = _various(number)
+        body, data = rows.encode_both(one)
+        kinds.append((one.id, body, {**listing.columns(data), "wakes": listing.wakes(data)}))
+    many = (_row(kinds[number % VARIETY], number) for number in range(begin, end))
+    if hasattr(store, "path"):
+        _fill_sqlite(store, many)
+    else:
+        _fill_postgres(store, many)
+
+
+def _fill_sqlite(store: Any, many: Iterator[dict[str, Any]]) -> None:
+    from guardrail.store.queries import queries
+
+    with store._database.write(synced=False) as connection:
+        connection.executemany(queries()["add_review"], many)
+        connection.execute("ANALYZE")
+    with store._database.read() as connection:
+        connection.execute("SELECT 1")
+
+
+def _fill_postgres(store: Any, many: Iterator[dict[str, Any]]) -> None:
+    with store._database.connect() as connection:
+        connection.execute("SET statement_timeout = 0")
+        with connection.cursor() as cursor:
+            first = next(many)
+            names = ", ".join(first)
+            with cursor.copy(f"COPY reviews ({names}) FROM STDIN") as copy:
+                copy.write_row([*first.values()])
+                for row in many:
+                    copy.write_row([*row.values()])
+        connection.execute("VACUUM ANALYZE reviews")
+
+
+def _row(kind: tuple[str, str, dict[str, Any]], number: int) -> dict[str, Any]:
+    name, body, columns = kind
+    identity = f"rev-{number:09}"
+    minute = f"2026-01-{1 + number % 28:02}T{number // 28 % 24:02}:{number // 672 % 60:02}:00.000000+00:00"
+    return {
+        "id": identity,
+        "at": minute,
+        "thread_id": f"thread-{number // 3}",
+        "record_id": f"rec-{number:09}",
+        **columns,
+        "body": body.replace(name, identity),
+    }
+
+
+def _various(number: int) -> Review:
+    states = [ReviewState.DONE] * 8 + [
+        ReviewState.PENDING,
+        ReviewState.CLAIMED,
+        ReviewState.DECIDED,
+        ReviewState.EXPIRED,
+    ]
+    state = states[number % len(states)]
+    claim = Claim(by=f"reviewer {number % 7}", until="2027-01-01T00:00:00Z") if state is ReviewState.CLAIMED else None
+    due = f"2026-02-{1 + number % 28:02}T00:00:00Z" if number % 3 else ""
+    call = replace(refund(), name=f"tool {number % 20}")
+    one = review("rev-of-this-kind", call=call)
+    return replace(
+        one,
+        state=state,
+        tier=[*Tier][number % len(Tier)],
+        requester=f"agent {number % 30}",
+        claim=claim,
+        due=due,
+        priority=number % 5,
+    )
+
+
+def _filters(chance: random.Random) -> Iterator[ReviewFilter]:
+    waiting = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
+    for _ in range(LISTS):
+        asked: dict[str, Any] = {
+            "states": chance.choice([None, waiting, waiting, frozenset({ReviewState.DONE})]),
+            "tiers": chance.choice([None, None, frozenset({chance.choice([*Tier])})]),
+        }
+        more = {
+            "tool": f"tool {chance.randrange(20)}",
+            "requester": f"agent {chance.randrange(30)}",
+            "claimed_by": f"reviewer {chance.randrange(7)}",
+            "due_before": f"2026-02-{chance.randrange(1, 29):02}T00:00:00Z",
+            "thread_id": f"thread-{chance.randrange(300)}",
+        }
+        for name in chance.sample([*more], chance.choice([0, 1, 1, 2])):
+            asked[name] = more[name]
+        yield ReviewFilter(**asked)
+
+
+def _review(identity: str) -> Review:
+    return review(identity, record_id=identity, at="2026-01-02T03:04:06+00:00")
+
+
+def _folder(url: str) -> str | None:
+    """Where bare commits go: the disk on which the store is."""
+    return None if url.startswith("postgresql") else str(Path(url.removeprefix("sqlite:///")).absolute().parent)
+
+
+def measured(url: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Everything, in the benchmark's keys."""
+    found: dict[str, Any] = {
+        "store": "postgresql" if url.startswith("postgresql") else "sqlite",
+        "clients": options.clients,
+    }
+    if options.rounds:
+        found |= throughput(url, options.clients, options.seconds, options.rounds)
+    begin = 0
+    for items in options.items:
+        found[f"list_p99_1e{len(str(items)) - 1}"] = lists(_beside(url), items, begin)
+        begin = items
+    return found
+
+
+def _beside(url: str) -> str:
+    """Another store on the same disk, for lists only."""
+    if url.startswith("postgresql"):
+        return f"{url}{'&' if '?' in url else '?'}schema=guardrail_lists"
+    return url.removesuffix(".db") + "-lists.db"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--store")
+    parser.add_argument("--server", action="store_true")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--items", type=int, nargs="*", default=[1000, 1_000_000])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        url = options.store
+        if options.server:
+            url = stack.enter_context(postgres.running(DURABLE)).url()
+        elif url is None:
+            url = f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/guardrail.db"
+        found = measured(url, options)
+    if options.json:
+        json.dump(found, sys.stdout, indent=1)
+        print()
+        return
+    for name, value in found.items():
+        print(f"{name:20} {value:.3f}" if isinstance(value, float) else f"{name:20} {value}")
+
+
+if __name__ == "__main__":
+    main()
