@@ -14,7 +14,7 @@ from langgraph.types import interrupt
 from guardrail.engine import review_under
 from guardrail.errors import InvalidDecision
 from guardrail.policy import Policy, Resolution, stricter
-from guardrail.review import Queue, call_digest, review_id
+from guardrail.review import RUNS, WAITING, Queue, call_digest, review_id
 from guardrail.types import Decision, DecisionType, Review, ToolCall, ToolSpec, Verdict
 from guardrail_langgraph.answers import question, read_answer
 from guardrail_langgraph.release import Answered
@@ -36,13 +36,25 @@ def ask(
         except InvalidDecision as error:
             problem = f"The last answer was not used: {error}"
             continue
-        problem = ""
+        review = queue.get(verdict.review_id)
+        if problem := _not_here(review, decision):
+            continue
+        # Somebody may have decided elsewhere; that is what will run, so it is what has to be looked at.
+        decision = decision if review.state in WAITING else review.decision or decision
         answered.append(Answered(verdict=verdict, decision=decision))
         again = _stricter(verdict, decision, tool, policy)
         if again is None:
             return answered
         _reopen(verdict, again, tool, policy, queue)
         verdict = again
+
+
+def _not_here(review: Review, decision: Decision) -> str:
+    """Why an answer cannot decide: a run's configuration tells one name, without roles, and not who answered before."""
+    if review.state not in WAITING or not (review.roles or (review.quorum > 1 and decision.type in RUNS)):
+        return ""
+    wanted = f"somebody with the role {' or '.join(review.roles)}" if review.roles else f"{review.quorum} people"
+    return f"The last answer was not used: {wanted} must decide, in the queue (guardrail reviews approve ...)."
 
 
 def _stricter(verdict: Verdict, decision: Decision, tool: ToolSpec | None, policy: Policy) -> Verdict | None:
