@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guardrail.audit import AuditView
+from guardrail.audit import AuditView, shard_of
 from guardrail.store import changes, listing, postgres_care, postgres_lists, postgres_log, rows
 from guardrail.store.care import Pruned, StoreInfo
 from guardrail.store.postgres_address import address
@@ -89,28 +89,24 @@ class PostgresStore:
         return self._write(work, synced=False)
 
     def record(self, record_id: str) -> Record:
-        return self._database.moment(lambda connection: _load(connection, [_find(connection, Record, record_id)])[0])
+        return _loaded(self._database.read(lambda connection: _find(connection, Record, record_id)))
 
     def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
-        def work(connection: Connection) -> list[Record]:
-            asked = {
-                "thread_id": None if thread_id is None else lookup(thread_id),
-                "before": None if before is None else _find(connection, Record, before)[0],
-            }
-            query, given = conditional("records", asked, "postgresql")
-            return _load(connection, connection.execute(query.encode(), {**given, "limit": limit}).fetchall())
-
-        return self._database.moment(work)
+        asked = {
+            "thread_id": None if thread_id is None else lookup(thread_id),
+            "before": None if before is None else escaped(self.record(before).id),
+        }
+        return [_loaded(row) for row in self._list("records", asked, limit=limit)]
 
     def add_label(self, record_id: str, label: Label) -> Record:
         body = rows.encode(label)
 
-        def work(connection: Connection) -> Record:
-            found = _find(connection, Record, record_id)
-            self._add_label(connection, restored(found[0]), label, body)
-            return _load(connection, [found])[0]
+        def work(connection: Connection) -> tuple[Any, ...]:
+            name = _find(connection, Record, record_id)[0]
+            self._add_label(connection, restored(name), label, body)
+            return _find(connection, Record, restored(name))
 
-        return self._write(work)
+        return _loaded(self._write(work))
 
     def add_review(self, review: Review) -> Review:
         row = {
@@ -122,16 +118,20 @@ class PostgresStore:
         }
         opened = changes.of_review(review, row["body"], None)
 
-        def work(connection: Connection) -> str:
-            if connection.execute(sql("add_review"), row).rowcount:
-                postgres_log.append(connection, opened)
-                return str(row["body"])
-            return _find(connection, Review, review.id)[1]
+        def work(connection: Connection) -> bool:
+            added = connection.execute(sql("add_review"), row)
+            end = postgres_log.ask_end(connection, opened.tenant, opened.shard)
+            if added.fetchone() is None:
+                return False
+            postgres_log.append_after(connection, end, opened)
+            return True
 
-        return rows.decode(Review, self._write(work), f"review {review.id}")
+        if not self._write(work, piped=True):
+            return self.review(review.id)
+        return rows.decode(Review, row["body"], f"review {review.id}")
 
     def review(self, review_id: str) -> Review:
-        name, body = self._database.read(lambda connection: _find(connection, Review, review_id))
+        name, body, *_ = self._database.read(lambda connection: _find(connection, Review, review_id))
         return rows.decode(Review, body, f"review {restored(name)}")
 
     def reviews(
@@ -152,17 +152,20 @@ class PostgresStore:
 
     def compare_and_set(self, review: Review) -> bool:
         row = {"id": lookup(review.id), **_changing(review)}
+        shard = shard_of(review.id)
 
         def work(connection: Connection) -> bool:
-            before = connection.execute(sql("review_before"), row).fetchone()
+            found = connection.execute(sql("review_before"), row)
+            end = postgres_log.ask_end(connection, review.tenant, shard)
+            before = found.fetchone()
             if before is None:
                 return False
             entry = changes.of_review(review, row["body"], before[0])
             connection.execute(sql("compare_and_set"), row)
-            postgres_log.append(connection, entry)
+            postgres_log.append_after(connection, end, entry)
             return True
 
-        return self._write(work)
+        return self._write(work, piped=True)
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         return self._database.read(lambda connection: postgres_lists.find(connection, wanted, limit=limit, after=after))
@@ -331,8 +334,8 @@ class PostgresStore:
         self._watch.close()
         self._database.close()
 
-    def _write(self, work: Callable[[Connection], W], *, synced: bool = True) -> W:
-        done = self._database.write(work, synced=synced)
+    def _write(self, work: Callable[[Connection], W], *, synced: bool = True, piped: bool = False) -> W:
+        done = self._database.piped(work) if piped else self._database.write(work, synced=synced)
         self._watch.changed()
         return done
 
@@ -354,26 +357,23 @@ def _changing(review: Review) -> dict[str, Any]:
     return {**columns, "wakes": listing.wakes(data), "body": body}
 
 
-def _find(connection: Connection, kind: type[T], identity: str) -> tuple[str, str]:
+def _find(connection: Connection, kind: type[T], identity: str) -> tuple[Any, ...]:
     """Id (as it is kept) and body of the row that has this id, or the only one whose id begins so."""
-    name = kind.__name__.lower()
-    found = connection.execute(sql(f"{name}_by_id"), {"id": lookup(identity)}).fetchall()
-    if not found:
-        start = escaped(rows.prefix(kind, identity))
-        bounds = {"prefix": start, "end": start + "\U0010ffff"}
-        found = connection.execute(sql(f"{name}_by_prefix"), bounds).fetchall()
+    start = lookup(identity)
+    whole = len(identity) < rows.MIN_PREFIX or start != escaped(identity)
+    bounds = {"id": start, "end": start if whole else start + "\U0010ffff"}
+    found = connection.execute(sql(kind.__name__.lower()), bounds).fetchall()
+    if found and found[0][0] == start:
+        return found[0]
+    rows.prefix(kind, identity)
     if not found:
         raise rows.missing(kind, identity)
     if len(found) > 1:
         raise rows.ambiguous(kind, identity)
-    return str(found[0][0]), str(found[0][1])
+    return found[0]
 
 
-def _load(connection: Connection, found: Sequence[tuple[Any, ...]]) -> list[Record]:
-    """Records with their labels."""
-    labels: dict[str, list[str]] = {name: [] for name, _ in found}
-    for name, body in connection.execute(sql("labels"), {"ids": [*labels]}) if found else ():
-        labels[name].append(body)
-    return [
-        rows.with_labels(rows.decode(Record, body, f"record {restored(name)}"), labels[name]) for name, body in found
-    ]
+def _loaded(row: tuple[Any, ...]) -> Record:
+    """A record with its labels."""
+    name, body, labels = row
+    return rows.with_labels(rows.decode(Record, body, f"record {restored(name)}"), labels)

@@ -64,6 +64,20 @@ class Database:
         """
         return self._run(work, "BEGIN" if synced else f"BEGIN; {queries('postgresql')['not_synced']}")
 
+    def piped(self, work: Callable[[Connection], T]) -> T:
+        """What ``write`` gives, in fewer round trips: statements are sent together, when a result is asked for."""
+
+        def together(connection: Connection) -> T:
+            with connection.pipeline():
+                connection.execute(b"BEGIN")
+                done = work(connection)
+                sent.add(id(connection))
+                connection.execute(b"COMMIT")
+            return done
+
+        sent: set[int] = set()
+        return self._run(together, None, lambda connection: id(connection) in sent)
+
     @contextmanager
     def view(self) -> Iterator[Connection]:
         """A connection in one read transaction, while the context is open."""
@@ -109,32 +123,37 @@ class Database:
         """Whether ``close`` was called."""
         return self._closed
 
-    def _run(self, work: Callable[[Connection], T], begin: str | None) -> T:
+    def _run(
+        self,
+        work: Callable[[Connection], T],
+        begin: str | None,
+        committed: Callable[[Connection], bool] = lambda _: False,
+    ) -> T:
         with self.translated():
             try:
-                return self._once(work, begin)
+                return self._once(work, begin, committed)
             except _GoneError:
                 self._open_pool().check()  # the others went with it
             try:
-                return self._once(work, begin)
+                return self._once(work, begin, committed)
             except _GoneError as gone:
                 raise gone.error from None
 
-    def _once(self, work: Callable[[Connection], T], begin: str | None) -> T:
+    def _once(self, work: Callable[[Connection], T], begin: str | None, committed: Callable[[Connection], bool]) -> T:
         pool = self._open_pool()
         connection = self._taken(pool)
         committing = False
         try:
             if begin is not None:
-                connection.execute(begin.encode())
+                connection.execute(begin.encode(), prepare=False)
             done = work(connection)
-            committing = True
             if begin is not None:
+                committing = True
                 connection.execute(b"COMMIT")
         except psycopg.OperationalError as error:
             if not connection.broken:
                 raise
-            if committing:
+            if committing or committed(connection):
                 raise StoreError(
                     f"the connection to {self.address.shown} was lost while a change was committed: it may have been "
                     "made or not; look before you try again"

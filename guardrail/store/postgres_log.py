@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+import psycopg
+
 from guardrail import audit
 from guardrail.errors import StoreError
 from guardrail.store import changes, listing, rows
@@ -15,6 +17,7 @@ from guardrail.store.postgres_texts import escaped, exact, lookup, lookups, rest
 from guardrail.store.queries import conditional, queries
 from guardrail.types import AuditEntry, AuditHead
 
+Cursor = psycopg.Cursor[tuple[Any, ...]]
 _COLUMNS = ("tenant", "shard", "number", "at", "by", "what", "subject", "body", "previous", "hash")
 _NO_DIGEST = ""
 """Of a value whose columns say something else than it does: it equals that of no entry."""
@@ -31,6 +34,18 @@ def append(connection: Connection, entry: AuditEntry) -> AuditEntry:
     chained = audit.chained(entry, _end(connection, entry.tenant, entry.shard))
     connection.execute(sql("audit_add"), _row(chained))
     return chained
+
+
+def ask_end(connection: Connection, tenant: str, shard: int) -> Cursor:
+    """Lock a chain, and ask where it ends, for ``append_after``."""
+    return connection.execute(sql("audit_end"), _chain(tenant, shard))
+
+
+def append_after(connection: Connection, asked: Cursor, entry: AuditEntry) -> None:
+    """Add an entry to the chain whose end was asked for."""
+    found = asked.fetchone()
+    end = _end(connection, entry.tenant, entry.shard) if found is None else _head(entry.tenant, entry.shard, found)
+    connection.execute(sql("audit_add"), _row(audit.chained(entry, end)))
 
 
 def append_all(connection: Connection, entries: Iterable[AuditEntry]) -> None:
@@ -92,14 +107,20 @@ def kept(connection: Connection, tenant: str) -> Iterator[audit.Kept]:
 
 
 def _end(connection: Connection, tenant: str, shard: int) -> AuditHead | None:
-    chain = {"tenant": exact(tenant, "the tenant"), "shard": shard}
-    found = connection.execute(sql("audit_end"), chain).fetchone()
+    found = ask_end(connection, tenant, shard).fetchone()
     if found is None:
-        connection.execute(sql("audit_begin"), chain)
-        found = connection.execute(sql("audit_end"), chain).fetchone()
-    if found is None or not found[0]:
-        return None
-    return AuditHead(tenant=tenant, shard=shard, number=found[0], hash=found[1])
+        connection.execute(sql("audit_begin"), _chain(tenant, shard))
+        found = ask_end(connection, tenant, shard).fetchone()
+    return None if found is None else _head(tenant, shard, found)
+
+
+def _chain(tenant: str, shard: int) -> dict[str, str | int]:
+    return {"tenant": exact(tenant, "the tenant"), "shard": shard}
+
+
+def _head(tenant: str, shard: int, found: tuple[Any, ...]) -> AuditHead | None:
+    number, end = found
+    return AuditHead(tenant=tenant, shard=shard, number=number, hash=end) if number else None
 
 
 def _row(entry: AuditEntry) -> dict[str, str | int]:

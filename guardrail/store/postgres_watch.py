@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
-from psycopg import sql
 
 from guardrail.errors import StoreError
 from guardrail.store.postgres_database import Connection, Database
@@ -31,7 +30,8 @@ class Watch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._channel = f"{database.address.schema}_changes"[-63:]
+        # a name of letters, digits and underscores, as that of the schema
+        self._name = f"{database.address.schema}_changes"[-63:].lstrip("0123456789").encode()
         self._start()
 
     def changed(self) -> None:
@@ -96,12 +96,14 @@ class Watch:
     def _notify(self) -> None:
         self._pending.clear()
         with suppress(StoreError):  # they look for themselves
-            self._database.read(lambda connection: connection.execute(b"SELECT pg_notify(%s, '')", (self._channel,)))
+            # not synced: nobody has to be told again after a power cut
+            said = b"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY " + self._name + b"; COMMIT"
+            self._database.read(lambda connection: connection.execute(said, prepare=False))
 
     def _listen(self) -> None:
         while not self._stopped.is_set():
             with suppress(psycopg.Error), self._database.connect() as connection:
-                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+                connection.execute(b"LISTEN " + self._name)
                 self._hear(connection)
             self._stopped.wait(_LOOK_EVERY)
 

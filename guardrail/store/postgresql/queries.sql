@@ -15,14 +15,13 @@ INSERT INTO records (id, at, thread_id, step_id, model, route, body)
 VALUES (%(id)s, %(at)s, %(thread_id)s, %(step_id)s, %(model)s, %(route)s, %(body)s)
 ON CONFLICT (id) DO NOTHING;
 
--- name: record_by_id
-SELECT id, body FROM records WHERE id = %(id)s;
-
--- name: record_by_prefix
-SELECT id, body FROM records WHERE id >= %(prefix)s AND id < %(end)s ORDER BY id LIMIT 2;
+-- name: record
+SELECT id, body, ARRAY(SELECT body FROM labels WHERE record_id = records.id ORDER BY seq) FROM records
+WHERE id >= %(id)s AND id <= %(end)s ORDER BY id LIMIT 2;
 
 -- name: records
-SELECT id, body FROM records WHERE {conditions} ORDER BY at DESC, seq DESC LIMIT %(limit)s;
+SELECT id, body, ARRAY(SELECT body FROM labels WHERE record_id = records.id ORDER BY seq) FROM records
+WHERE {conditions} ORDER BY at DESC, seq DESC LIMIT %(limit)s;
 
 -- name: records.thread_id
 thread_id = %(thread_id)s
@@ -45,13 +44,10 @@ INSERT INTO reviews (
     %(claimed_by)s, %(due)s, %(wakes)s, %(rank)s, %(revision)s,
     %(body)s
 )
-ON CONFLICT (id) DO NOTHING;
+ON CONFLICT (id) DO NOTHING RETURNING seq;
 
--- name: review_by_id
-SELECT id, body FROM reviews WHERE id = %(id)s;
-
--- name: review_by_prefix
-SELECT id, body FROM reviews WHERE id >= %(prefix)s AND id < %(end)s ORDER BY id LIMIT 2;
+-- name: review
+SELECT id, body FROM reviews WHERE id >= %(id)s AND id <= %(end)s ORDER BY id LIMIT 2;
 
 -- name: reviews
 SELECT id, body FROM reviews WHERE {conditions} ORDER BY at, seq LIMIT %(limit)s;
