@@ -9,6 +9,7 @@ import pytest
 
 from guardrail.errors import ReviewConflict
 from guardrail.review import Queue, priority
+from guardrail.review.deadlines import swept
 from guardrail.store import MemoryStore, SQLiteStore
 from guardrail.types import DecisionType, ReviewState, Tier
 from tests.review.queues import ANA, BEN, DIGEST, ID, Desk
@@ -68,6 +69,7 @@ def test_escalation_comes_once_and_raises_it(desk: Desk) -> None:
     (escalated,) = desk.queue.sweep()
     assert (escalated.escalated, escalated.state, escalated.priority) == (True, S.CLAIMED, 35)
     assert escalated.claim is not None
+    assert swept(escalated, desk.clock.now) is None
     assert desk.queue.sweep() == []
     assert desk.queue.approve(ID, by=ANA).escalated
 
@@ -95,6 +97,8 @@ def test_a_sweep_is_of_all_tenants_and_tells_of_its_own(desk: Desk) -> None:
 def test_many_are_swept_and_those_without_a_deadline_stay(desk: Desk) -> None:
     for n in range(600):
         desk.open(f"rev-many-{n:04}", due=desk.clock.after(10 + n % 7) if n % 6 else "")
+    assert len({one.id for one in desk.queue.waiting()}) == 601
+    assert len(desk.queue.waiting(limit=550)) == 550
     desk.clock.move(60)
     assert len(desk.queue.sweep()) == 500
     assert len(desk.queue.waiting()) == 101
@@ -105,9 +109,9 @@ def test_several_sweep_at_once_and_each_review_changes_once(desk: Desk) -> None:
         desk.open(f"rev-many-{n:04}", due=desk.clock.after(10))
     desk.clock.move(60)
     with ThreadPoolExecutor(8) as pool:
-        swept = [one.id for found in pool.map(lambda _: desk.queue.sweep(), range(8)) for one in found]
-    assert sorted(swept) == [f"rev-many-{n:04}" for n in range(20)]
-    assert all(desk.queue.get(one).revision == 1 for one in swept)
+        changed = [one.id for found in pool.map(lambda _: desk.queue.sweep(), range(8)) for one in found]
+    assert sorted(changed) == [f"rev-many-{n:04}" for n in range(20)]
+    assert all(desk.queue.get(one).revision == 1 for one in changed)
 
 
 def test_a_decision_and_the_deadline_race_and_one_of_them_wins(desk: Desk) -> None:
@@ -124,9 +128,9 @@ def test_a_decision_and_the_deadline_race_and_one_of_them_wins(desk: Desk) -> No
             return True
 
         with ThreadPoolExecutor(2) as pool:
-            decided, swept = pool.submit(decide), pool.submit(desk.queue.sweep, later)
+            decided, sweeping = pool.submit(decide), pool.submit(desk.queue.sweep, later)
             won = decided.result()
-            swept.result()
+            sweeping.result()
         assert (desk.queue.get(identity).state is S.DECIDED) is won
 
 
