@@ -52,6 +52,7 @@ def cycles(url: str, seconds: float, seed: int, start: Any, found: Any) -> None:
     store = open_store(url)
     queue = Queue(store)
     ana = Principal(name="ana")
+    queue.open(_review(f"rev-{seed}-{os.getpid()}-first"))  # connected and prepared
     took = []
     start.wait()
     end = time.monotonic() + seconds

@@ -26,7 +26,7 @@ from tests.support.records import label, record, refund, review
 psycopg = pytest.importorskip("psycopg", reason="PostgreSQL takes the extra postgres")
 pytest.importorskip("psycopg_pool", reason="PostgreSQL takes the extra postgres")
 
-from guardrail.store import postgres_migrate  # noqa: E402
+from guardrail.store import postgres_migrate, postgres_watch  # noqa: E402
 from guardrail.store.postgres import PostgresStore  # noqa: E402
 from guardrail.store.postgres_address import address  # noqa: E402
 from guardrail.store.postgres_texts import MOST_BYTES, escaped, lookup, restored  # noqa: E402
@@ -368,3 +368,39 @@ store.close()
 def test_parent_and_child_of_a_fork_both_use_the_store(url: str) -> None:
     told = subprocess.run([sys.executable, "-c", _FORK, url], capture_output=True, text=True, check=False)
     assert told.stdout == "['rec-after1', 'rec-child1', 'rec-parent']\n", told.stderr
+
+
+def test_who_waits_is_told_at_once_and_does_not_have_to_look(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_watch, "_LOOK_EVERY", 60)
+    store, other = open_store(url), open_store(url)
+    mark = store.change_mark()
+    done = threading.Event()
+
+    def keep_writing() -> None:  # a notification may come before the first one listens
+        for number in range(200):
+            if done.wait(0.1):
+                return
+            other.add_review(review(f"rev-{number:06}"))
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        assert store.wait_for_change(40, since=mark + 1) is True
+    finally:
+        done.set()
+        writer.join()
+    other.close()
+    store.close()
+
+
+def test_of_many_writers_none_leaves_the_chain(url: str) -> None:
+    store = open_store(url)
+    many = [f"rev-{number:06}" for number in range(400) if audit.shard_of(f"rev-{number:06}") == 3][:40]
+    with ThreadPoolExecutor(8) as pool:
+        sleep = "SELECT pg_sleep(0.2)"  # each thread has a connection then
+        list(pool.map(lambda _: store._database.read(lambda connection: connection.execute(sleep)), range(8)))
+        list(pool.map(lambda name: store.add_review(review(name)), many))
+    assert len(store.audit_entries(shard=3)) == len(many)
+    with store.audit_view() as view:
+        assert audit.verify(view.entries, store.audit_heads(), view.bodies) == []
+    store.close()

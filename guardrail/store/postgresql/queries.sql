@@ -200,12 +200,12 @@ ON CONFLICT (tenant, shard) DO NOTHING;
 -- name: audit_add
 WITH moved AS (
     UPDATE audit_heads SET number = %(number)s, hash = %(hash)s
-    WHERE tenant = %(tenant)s AND shard = %(shard)s AND number = %(number)s - 1 RETURNING number
+    WHERE tenant = %(tenant)s AND shard = %(shard)s AND number = %(number)s - 1
 )
 INSERT INTO audit_log (tenant, shard, number, at, by, what, subject, body, previous, hash)
-SELECT
-    %(tenant)s, %(shard)s, moved.number, %(at)s, %(by)s, %(what)s, %(subject)s, %(body)s, %(previous)s, %(hash)s
-FROM moved;
+VALUES (
+    %(tenant)s, %(shard)s, %(number)s, %(at)s, %(by)s, %(what)s, %(subject)s, %(body)s, %(previous)s, %(hash)s
+);
 
 -- name: audit_heads
 SELECT shard, number, hash FROM audit_heads WHERE tenant = %(tenant)s AND number > 0 ORDER BY shard;
