@@ -389,6 +389,7 @@ def test_who_waits_is_told_at_once_and_does_not_have_to_look(url: str, monkeypat
     finally:
         done.set()
         writer.join()
+    assert len(store.reviews(limit=300)) < 200
     other.close()
     store.close()
 
