@@ -13,8 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from guardrail import audit
 from guardrail.errors import ConfigError, StoreError, StoreLocked, StoreTooNew
@@ -29,7 +27,6 @@ pytest.importorskip("psycopg_pool", reason="PostgreSQL takes the extra postgres"
 from guardrail.store import postgres_migrate, postgres_watch  # noqa: E402
 from guardrail.store.postgres import PostgresStore  # noqa: E402
 from guardrail.store.postgres_address import address  # noqa: E402
-from guardrail.store.postgres_texts import MOST_BYTES, escaped, lookup, restored  # noqa: E402
 
 
 @pytest.fixture
@@ -304,20 +301,6 @@ def test_names_of_any_length_are_kept_and_told_apart(url: str) -> None:
         with pytest.raises(StoreError, match="too long"):
             store.add_record(refused)
     store.close()
-
-
-@given(st.text(st.characters() | st.sampled_from(["\\", "\x00", "\ud83d", "0", "u", "#"])))
-def test_any_text_is_given_back(text: str) -> None:
-    assert restored(escaped(text)) == text
-    escaped(text).encode()
-    assert "\x00" not in escaped(text)
-
-
-@given(st.text(), st.text(), st.integers(0, 2))
-def test_what_lists_find_by_is_short_and_distinct(one: str, other: str, times: int) -> None:
-    one, other = (text * 10**times for text in (one, other))
-    assert (lookup(one) == lookup(other)) == (one == other)
-    assert len(lookup(one).encode()) <= MOST_BYTES
 
 
 def _compete(url: str, start: Any, name: str) -> list[int]:
