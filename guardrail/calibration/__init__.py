@@ -7,8 +7,8 @@ saved ``RiskModel`` and a saved calibration take the standard library alone; mea
 
 from guardrail.calibration.asked import Cuts, Retries, Unit
 from guardrail.calibration.bootstrap import Interval, Resamples, Scores
-from guardrail.calibration.calibrate import Calibration, calibrate, calls_tested
 from guardrail.calibration.calibrated_file import calibration_digest, load_calibration, save_calibration
+from guardrail.calibration.calibrating import Calibration, calibrate, calls_tested
 from guardrail.calibration.calls import Calls, calls_of
 from guardrail.calibration.evaluation import Calibrated, Difference, Evaluation, Measured, evaluate
 from guardrail.calibration.fitting import Fitted, Held, Setting, cross_fit, fit_risk

@@ -16,7 +16,7 @@ from guardrail.clustering.settling import said_beside, settled
 from guardrail.clustering.texts import certainly_different
 
 EQUALITY_VERSION: Final = "1"
-"""Raised with every change after which calls compare otherwise than before: scores of two versions are not comparable."""
+"""Raised with every change after which calls compare otherwise: scores of two versions are not comparable."""
 _MOST_PAIRED = 12
 
 
