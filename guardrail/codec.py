@@ -60,6 +60,18 @@ def json_schema(kind: type[object]) -> dict[str, Any]:
     }
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, for ``json.loads(object_pairs_hook=...)``, which would let the last of two win.
+
+    Raises:
+        ValueError: a key stands twice in one object.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
 def canonical(data: object) -> str:
     """JSON text that is equal for equal data: sorted keys, no spaces, no NaN.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
-from guardrail.codec import from_json, to_json
+from guardrail.codec import from_json, to_json, unique_keys
 from guardrail.errors import ConfigError
 from guardrail.types import Refusal, RefusalCode, Tier
 from guardrail.types.forms import type_config
@@ -135,7 +135,7 @@ def read_ledger(text: str, where: str) -> Ledger:
     """
     fix = "restore it from a backup: without it nobody knows how often these labels were tested"
     try:
-        data = json.loads(text, object_pairs_hook=_once)
+        data = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is no ledger ({error}); {fix}") from error
     if not isinstance(data, dict) or data.get("version") != LEDGER_VERSION:
@@ -198,10 +198,3 @@ def store_ledger(ledger: Ledger, states: States, *, revision: int) -> None:
 
 def _twice(looks: Sequence[Look]) -> bool:
     return len({look.key for look in looks}) < len(looks)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardrail import catalogue
 from guardrail.calibration.scales import Doubt, Scale
+from guardrail.codec import unique_keys
 from guardrail.errors import ConfigError
 from guardrail.types import Safer
 
@@ -53,7 +54,7 @@ def read_model(path: Path) -> RiskModel:
         ConfigError: the file cannot be read, is no such model, or a signal of it is not installed here, or turned.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_finite)
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys, parse_constant=_finite)
         return _model(data)
     except OSError as error:
         raise ConfigError(f"cannot read the risk model {path}: {error.strerror}") from error
@@ -115,13 +116,6 @@ def _number(data: Mapping[str, Any], key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{key!r} is {value!r}, which is no finite number")
     return float(value)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
 
 
 def _finite(constant: str) -> float:

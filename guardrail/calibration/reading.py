@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from guardrail.calibration.calls import NOWHERE, ROUTES, SOURCES, TIERS, Calls, Coded, calls_of, empty, joined
 from guardrail.calibration.libraries import needed
-from guardrail.codec import from_json
+from guardrail.codec import from_json, unique_keys
 from guardrail.errors import ConfigError
 from guardrail.types import LABELLED_VERSION, SCORE_KEYS, LabelledCall, LabelSource
 
@@ -89,7 +89,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, LabelledCall]]:
                 continue
             where = f"{path}, line {number}"
             try:
-                data = json.loads(raw, object_pairs_hook=_once, parse_constant=_constant)
+                data = json.loads(raw, object_pairs_hook=unique_keys, parse_constant=_constant)
             except (ValueError, RecursionError) as error:
                 raise ConfigError(f"{where}: no JSON ({error}); {_FIX}") from error
             if not isinstance(data, dict):
@@ -106,13 +106,6 @@ def _json_rows(path: Path) -> Iterator[tuple[int, LabelledCall]]:
                 yield number, from_json(LabelledCall, data)
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}; {_FIX}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
 
 
 def _constant(constant: str) -> float:

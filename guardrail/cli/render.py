@@ -124,6 +124,11 @@ def route_text(route: Route) -> Text:
     return Text(route.value, f"bold {_ROUTES[route]}")
 
 
+def percent(share: float) -> str:
+    """A share in per cent, to three digits."""
+    return f"{100 * share:.3g} %"
+
+
 def short_id(identity: str) -> Text:
     """As much of an id as people need to type."""
     return shown(identity[:ID])

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from guardrail.cli.render import percent
 from guardrail.cli.safe_text import shown
 from guardrail.types import Attempts, CalibratedPolicy, CalibratedTier, Threshold
 
@@ -45,7 +46,7 @@ def _thresholds(policy: CalibratedPolicy) -> Table:
 
 
 def _promise(tier: CalibratedTier) -> str:
-    return f"at most {_percent(tier.alpha)} wrong, {_percent(1 - tier.delta)} sure"
+    return f"at most {percent(tier.alpha)} wrong, {percent(1 - tier.delta)} sure"
 
 
 def _row(one: Threshold) -> tuple[str | Text, ...]:
@@ -54,11 +55,11 @@ def _row(one: Threshold) -> tuple[str | Text, ...]:
     below = "any risk" if one.execute_below > _EVERY else f"{one.execute_below:.4g}"
     return (
         Text(below, "green"),
-        _percent(one.coverage),
+        percent(one.coverage),
         str(one.n),
         str(one.errors),
         f"{one.executed_errors} of {one.executed} wrong",
-        "-" if one.upper is None else _percent(one.upper),
+        "-" if one.upper is None else percent(one.upper),
     )
 
 
@@ -82,11 +83,7 @@ def _tools(tier: CalibratedTier) -> RenderableType:
             str(one.n),
             str(one.errors),
             f"{one.executed_errors} of {one.executed} wrong" if one.executed else "-",
-            f"{_percent(one.lower)} and {_percent(one.upper)}" if one.executed else "-",
+            f"{percent(one.lower)} and {percent(one.upper)}" if one.executed else "-",
             shown(one.veto, limit=None),
         )
     return Padding(table, (1, 0, 0, 0))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

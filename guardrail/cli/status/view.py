@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from guardrail.cli.render import facts, short_id, time_text
+from guardrail.cli.render import facts, percent, short_id, time_text
 from guardrail.cli.safe_text import shown
 from guardrail.types import Alarm, Attempts, Threshold, Tier
 from guardrail.watching import Evidence, ReviewLoad, Status, TierStatus
@@ -53,7 +53,7 @@ def _alarm(alarm: Alarm) -> Text:
         short_id(alarm.id),
         " ",
         whose,
-        f": {alarm.wrong} of {alarm.audits} audits wrong, at most {_percent(alarm.alpha)} promised; "
+        f": {alarm.wrong} of {alarm.audits} audits wrong, at most {percent(alarm.alpha)} promised; "
         "its calls wait for a human since ",
         time_text(alarm.at),
     )
@@ -66,7 +66,7 @@ def _tier(one: TierStatus) -> list[RenderableType]:
     elif one.alpha is None or one.delta is None:
         title.append("uncalibrated: nothing is promised", "yellow")
     else:
-        title.append(f"at most {_percent(one.alpha)} of what runs is wrong, {_percent(1 - one.delta)} sure")
+        title.append(f"at most {percent(one.alpha)} of what runs is wrong, {percent(1 - one.delta)} sure")
     rows = [("threshold", _threshold(threshold)) for threshold in one.thresholds]
     rows.append(("lately", _lately(one)))
     if one.uncalibrated:
@@ -119,8 +119,8 @@ def _wrong(one: Evidence) -> Text:
     if one.rate is None or one.low is None or one.high is None:
         return Text("no audit is answered")
     return Text(
-        f"{one.wrong:,} of {one.audits:,} audited calls: {_percent(one.rate)} ({_percent(one.low)} to "
-        f"{_percent(one.high)})"
+        f"{one.wrong:,} of {one.audits:,} audited calls: {percent(one.rate)} ({percent(one.low)} to "
+        f"{percent(one.high)})"
     )
 
 
@@ -166,10 +166,6 @@ def _load(one: ReviewLoad) -> Text:
     if one.waiting:
         line.append(f", half of them for {_duration(one.median)} or more, the longest for {_duration(one.longest)}")
     return line
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _number(value: float) -> str:
