@@ -12,9 +12,8 @@ from guardrail.calibration.audits import FLOOR, draw_batch, population
 from guardrail.calibration.judgements import moment
 from guardrail.codec import canonical, from_json, to_json
 from guardrail.engine.auditing import audit_number, audit_seed
-from guardrail.engine.labels import stored_draws, stored_records
 from guardrail.errors import ConfigError, StoreError
-from guardrail.store import Store
+from guardrail.store import Store, stored_draws, stored_records
 from guardrail.types import AuditDraw, CalibratedPolicy
 
 KEY: Final = "audits/batch"

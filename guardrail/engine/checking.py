@@ -9,9 +9,8 @@ from typing import Final
 
 from guardrail.calibration.labelled import judged_calls
 from guardrail.engine.labelling import contradicted
-from guardrail.engine.labels import stored_records
 from guardrail.errors import ConfigError
-from guardrail.store import Store
+from guardrail.store import Store, stored_records
 from guardrail.types import Label, LabelSource, Record, Tier, ToolCall, Turn, Verdict
 
 Checker = Callable[[ToolCall, tuple[Turn, ...], Record], bool | None]

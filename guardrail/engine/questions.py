@@ -8,9 +8,8 @@ from typing import Final
 
 from guardrail.calibration.judgements import moment
 from guardrail.calibration.labelled import Draws, chance_of, judged_calls
-from guardrail.engine.labels import stored_draws, stored_records
 from guardrail.review import WAITING
-from guardrail.store import Store
+from guardrail.store import Store, stored_draws, stored_records
 from guardrail.types import Record, Route, Tier, Verdict
 
 _ALL: Final = 10**9

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from guardrail.errors import ConfigError, MissingExtra
-from guardrail.store.asynchronous import AsyncStore
 from guardrail.store.memory import MemoryStore
+from guardrail.store.paging import stored_draws, stored_records
 from guardrail.store.protocol import Store
 from guardrail.store.sqlite import SQLiteStore
 
-__all__ = ["AsyncStore", "MemoryStore", "SQLiteStore", "Store", "open_store"]
+if TYPE_CHECKING:
+    from guardrail.store.asynchronous import AsyncStore
+
+__all__ = ["AsyncStore", "MemoryStore", "SQLiteStore", "Store", "open_store", "stored_draws", "stored_records"]
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio takes longer to load than all the rest of this room, and the command line has no use for it
+    if name != "AsyncStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from guardrail.store.asynchronous import AsyncStore
+
+    return AsyncStore
 
 
 def open_store(url: str, *, create: bool = True) -> Store:

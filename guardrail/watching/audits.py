@@ -14,11 +14,10 @@ from typing import Final
 
 from guardrail.calibration.judgements import judgements, moment
 from guardrail.calibration.labelled import Draws
-from guardrail.store import Store
+from guardrail.store import Store, stored_draws
 from guardrail.types import AuditDraw, Label, LabelSource, Record, Route, Tier
 
 COUNTED: Final = frozenset({LabelSource.AUDIT, LabelSource.CHECKER})
-_PAGE: Final = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +45,7 @@ class SecondDraws:
     @classmethod
     def of(cls, store: Store) -> SecondDraws:
         """Those of a store."""
-        found: list[AuditDraw] = []
-        after = 0
-        while page := store.draws(after=after, limit=_PAGE):
-            found += [draw for _, draw in page]
-            after = page[-1][0]
-        return cls(found)
+        return cls(list(stored_draws(store)))
 
     def chance(self, record: Record, call_id: str, at: str | None = None) -> float | None:
         """The probability with which a call was drawn, as it stood at that time; None where it was not, or nobody can

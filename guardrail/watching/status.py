@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from guardrail.calibration import calibration_digest
 from guardrail.calibration.binomial import at_most
 from guardrail.calibration.drift import Drift, drift
-from guardrail.store import Store
+from guardrail.store import Store, stored_records
 from guardrail.types import (
     CalibratedPolicy,
     CalibratedTier,
@@ -30,7 +31,6 @@ from guardrail.watching.streams import Stream, Watched
 
 MOST_RECORDS: Final = 5000
 """The latest so many records are read, and no more."""
-_PAGE: Final = 500
 _WAITING: Final = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
 _MOST_REVIEWS: Final = 10_000
 _UNCURTAILED: Final = "none"
@@ -189,16 +189,7 @@ def _load(waiting: list[Review], per_day: float, now: datetime) -> ReviewLoad:
 
 
 def _records(store: Store, since: datetime) -> Iterator[Record]:
-    before = None
-    while True:
-        page = store.records(limit=_PAGE, before=before)
-        for record in page:
-            if moment(record.at) < since:
-                return
-            yield record
-        if len(page) < _PAGE:
-            return
-        before = page[-1].id
+    return takewhile(lambda record: moment(record.at) >= since, stored_records(store))
 
 
 def moment(at: str) -> datetime:

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from guardrail.calibration import save_calibration
 from guardrail.cli.main import main
 from guardrail.engine.audit_batches import draw_audits
-from guardrail.engine.labels import stored_draws, stored_labels
+from guardrail.engine.labels import stored_labels
 from guardrail.errors import ConfigError, StoreError
-from guardrail.store import MemoryStore, SQLiteStore, Store
+from guardrail.store import MemoryStore, SQLiteStore, Store, stored_draws
 from guardrail.types import Reason, Route, Tier
 from tests.cli.labelling import audited
 from tests.support.calibrated import a_policy, a_threshold, a_tier

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from guardrail.engine import labels
-from guardrail.store import MemoryStore
+from guardrail.store import MemoryStore, paging
 from guardrail.types import AuditDraw
 from tests.support.records import label, record
 
 
 def test_every_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "_PAGE", 3)
+    monkeypatch.setattr(paging, "_PAGE", 3)
     store = MemoryStore()
     for number in range(7):
         one = record(f"rec-{number:06}", labels=(label(),))

@@ -9,10 +9,9 @@ from typing import Any
 from guardrail.cli.rows import Tools, json_values, row_of
 from guardrail.codec import from_json
 from guardrail.errors import ConfigError
-from guardrail.store import Store
+from guardrail.store import Store, stored_records
 from guardrail.types import Case, Record, Sample, SampleStatus, Signal, Token
 
-_PAGE = 200
 _FORMS = (
     'give {"plan": ..., "samples": [...], "tools": [...], "correct": true}, a case as `guardrail record` writes it, '
     "or a record as `guardrail show --json` prints it"
@@ -55,10 +54,7 @@ def placed_cases(path: Path, tools: Tools) -> Iterator[tuple[str, Case]]:
 
 def stored_cases(store: Store) -> Iterator[Case]:
     """Every record of a store as a case, newest first."""
-    before: str | None = None
-    while page := store.records(limit=_PAGE, before=before):
-        yield from map(case_of, page)
-        before = page[-1].id
+    return map(case_of, stored_records(store))
 
 
 def case_of(record: Record) -> Case:

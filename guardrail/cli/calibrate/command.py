@@ -224,7 +224,7 @@ def _attempts(policy: Path | None) -> Retries:
 
 def _traffic() -> Mapping[str, list[Mapping[str, float | None]]]:
     """The signals of every call of the store, by tier, whether or not anybody judged it."""
-    from guardrail.engine.labels import stored_records
+    from guardrail.store import stored_records
 
     found: dict[str, list[Mapping[str, float | None]]] = {}
     with opened_store() as store:

@@ -16,7 +16,7 @@ from guardrail.cli import render
 from guardrail.cli.safe_text import shown
 from guardrail.engine.checking import check
 from guardrail.engine.labelling import Given, attach
-from guardrail.engine.labels import stored_records
+from guardrail.store import stored_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,9 +18,8 @@ from guardrail.cli import render
 from guardrail.cli.evidence import evidence
 from guardrail.cli.label.attaching import label_text
 from guardrail.cli.safe_text import LONG, shown
-from guardrail.engine.labels import stored_records
 from guardrail.engine.questions import Open, Why, open_calls
-from guardrail.store import Store
+from guardrail.store import Store, stored_records
 from guardrail.types import Fault, Label, LabelSource, Record, Tier, Verdict
 
 _TURNS: Final = 6

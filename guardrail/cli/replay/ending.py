@@ -17,8 +17,8 @@ from guardrail.cli.options import opened_store
 from guardrail.cli.replay.view import beside, summed_up
 from guardrail.clustering import shared
 from guardrail.codec import to_json
-from guardrail.engine.labels import stored_draws
 from guardrail.errors import ConfigError
+from guardrail.store import stored_draws
 from guardrail.types import AuditDraw, Case
 
 
