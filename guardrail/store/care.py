@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,28 @@ class UndoneError(Exception):
     def __init__(self, pruned: Pruned) -> None:
         super().__init__()
         self.pruned = pruned
+
+
+def in_batches(
+    run: Callable[..., tuple[int, Pruned]],
+    kinds: Sequence[Callable[..., tuple[int, Pruned]]],
+    *,
+    before: str,
+    by: str,
+    dry_run: bool,
+) -> Pruned:
+    """What retention deletes, kind by kind and ``AT_ONCE`` rows at a time: no other writer waits for long.
+
+    ``run`` gives a batch its connection; a batch says behind which row the next one begins (-1: there is none).
+    """
+    total = Pruned()
+    for some in kinds:
+        after = 0
+        while after >= 0:
+            asked = {"before": before, "after": after, "limit": AT_ONCE}
+            after, pruned = run(lambda connection, some=some, asked=asked: some(connection, asked, by, dry_run=dry_run))
+            total += pruned
+    return total
 
 
 def undo(pruned: Pruned) -> NoReturn:

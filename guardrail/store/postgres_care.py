@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import sql as compose
 
 from guardrail.errors import StoreError
 from guardrail.store import changes, postgres_log, rows
-from guardrail.store.care import AT_ONCE, TABLES, Pruned, StoreInfo, UndoneError, new_file, undo, untouched
+from guardrail.store.care import AT_ONCE, TABLES, Pruned, StoreInfo, UndoneError, in_batches, new_file, undo, untouched
 from guardrail.store.postgres_database import Connection, Database
 from guardrail.store.postgres_log import sql
 from guardrail.store.postgres_migrate import migrations
@@ -118,22 +118,15 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
     """Delete what is old, some at once, the reviews first."""
     end = rows.sort_key(before)
     if not dry_run:
-        return _all(database.write, end, by, dry_run=False)
+        return in_batches(database.write, (_reviews, _records), before=end, by=by, dry_run=False)
     try:
-        return database.write(lambda connection: undo(_all(lambda batch: batch(connection), end, by, dry_run=True)))
+        return database.write(
+            lambda connection: undo(
+                in_batches(lambda batch: batch(connection), (_reviews, _records), before=end, by=by, dry_run=True)
+            )
+        )
     except UndoneError as undone:
         return undone.pruned
-
-
-def _all(run: Callable[..., tuple[int, Pruned]], end: str, by: str, *, dry_run: bool) -> Pruned:
-    total = Pruned()
-    for some in (_reviews, _records):
-        after = 0
-        while after >= 0:
-            asked = {"before": end, "after": after, "limit": AT_ONCE}
-            after, pruned = run(lambda connection, some=some, asked=asked: some(connection, asked, by, dry_run=dry_run))
-            total += pruned
-    return total
 
 
 def _reviews(connection: Connection, asked: dict[str, Any], by: str, *, dry_run: bool) -> tuple[int, Pruned]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guardrail.store import changes, rows, sqlite_log
-from guardrail.store.care import AT_ONCE, TABLES, Pruned, StoreInfo, UndoneError, new_file, undo, untouched
+from guardrail.store.care import TABLES, Pruned, StoreInfo, UndoneError, in_batches, new_file, undo, untouched
 from guardrail.store.database import Database
 from guardrail.store.queries import queries
 from guardrail.types import Review
@@ -41,7 +41,7 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
     if dry_run:
         try:
             with database.write() as connection:
-                undo(_all(lambda batch: batch(connection), end, by, dry_run=True))
+                undo(in_batches(lambda batch: batch(connection), (_reviews, _records), before=end, by=by, dry_run=True))
         except UndoneError as undone:
             return undone.pruned
 
@@ -49,18 +49,7 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
         with database.write() as connection:
             return batch(connection)
 
-    return _all(own, end, by, dry_run=False)
-
-
-def _all(run: Callable[..., tuple[int, Pruned]], end: str, by: str, *, dry_run: bool) -> Pruned:
-    total = Pruned()
-    for some in (_reviews, _records):
-        after = 0
-        while after >= 0:
-            asked = {"before": end, "after": after, "limit": AT_ONCE}
-            after, pruned = run(lambda connection, some=some, asked=asked: some(connection, asked, by, dry_run=dry_run))
-            total += pruned
-    return total
+    return in_batches(own, (_reviews, _records), before=end, by=by, dry_run=False)
 
 
 def _reviews(connection: sqlite3.Connection, asked: dict[str, Any], by: str, *, dry_run: bool) -> tuple[int, Pruned]:
