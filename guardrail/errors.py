@@ -16,6 +16,7 @@
     │   └── NotFound               ... no such record or review
     ├── ReviewError            a decision that may not be taken
     │   ├── ReviewConflict         ... somebody decided first, or the decision was already used
+    │   ├── NotSignedIn            ... nobody knows who asks
     │   ├── NotPermitted           ... whoever asks may not do it: a role or scope lacks, or it is an agent
     │   ├── TooManyReviews         ... one requester has asked for more reviews than the policy lets it
     │   └── InvalidDecision        ... not allowed for this call, or not readable as a decision
@@ -98,6 +99,10 @@ class ReviewError(GuardrailError):
 
 class ReviewConflict(ReviewError):
     """Somebody decided first, or the decision was already used."""
+
+
+class NotSignedIn(ReviewError):
+    """Nobody knows who asks: no session, no token, or one that does not hold any more."""
 
 
 class NotPermitted(ReviewError):

@@ -7,12 +7,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from importlib.resources import files
-from itertools import groupby
 from typing import Any, Final
 
 from guardrail.cli.report import pictures, words
 from guardrail.cli.report.content import Report, TierPart
-from guardrail.cli.safe_text import hides, plain
 from guardrail.errors import MissingExtra
 
 _PERCENT: Final = re.compile(r"(?<=\d) (?=%)")
@@ -27,6 +25,8 @@ def page(report: Report) -> str:
     try:
         import jinja2
         import markupsafe
+
+        from guardrail import markup
     except ImportError as error:
         raise MissingExtra("writing the report's page", "report") from error
 
@@ -37,12 +37,8 @@ def page(report: Report) -> str:
         """
         if not isinstance(value, str) or hasattr(value, "__html__"):
             return value
-        parts = (
-            markupsafe.Markup("<mark>{}</mark>").format(plain(text)) if hidden else markupsafe.escape(text)
-            for hidden, text in ((hidden, "".join(run)) for hidden, run in groupby(value, hides))
-        )
         # a number and its sign stay on one line
-        return markupsafe.Markup(_PERCENT.sub("&nbsp;", markupsafe.Markup("").join(parts)))  # noqa: S704 (escaped)
+        return markupsafe.Markup(_PERCENT.sub("&nbsp;", markup.shown(value)))  # noqa: S704 (escaped)
 
     here = files("guardrail.cli.report")
     style = here.joinpath("page.css").read_text("utf-8")

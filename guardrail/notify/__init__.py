@@ -1,0 +1,1 @@
+"""Tells people elsewhere that a call waits for them."""

@@ -1,0 +1,45 @@
+"""The application, put together: who asks, what may be asked, and in which room it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from guardrail.policy import Policy
+from guardrail.review import Queue
+from guardrail.store import Store
+from guardrail.version import __version__
+from guardrail.web import api, auth, pages
+from guardrail.web.errors import add_error_handlers
+from guardrail.web.headers import Headers
+from guardrail.web.house import House
+from guardrail.web.settings import Settings
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    store: Store,
+    *,
+    settings: Settings | None = None,
+    policy: Policy | None = None,
+    clock: Callable[[], datetime] = _utc_now,
+) -> FastAPI:
+    """The pages and the API over a store. The caller closes the store."""
+    settings = settings or Settings()
+    app = FastAPI(title="guardrail", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.house = House(
+        store=store, queue=Queue(store, tenant=None, clock=clock), settings=settings, clock=clock, policy=policy
+    )
+    add_error_handlers(app)
+    app.include_router(api.router)
+    app.include_router(auth.router)
+    app.include_router(pages.router)
+    pages.mount_static(app)
+    app.add_middleware(auth.Authenticated)
+    app.add_middleware(Headers)  # outermost: every answer has them
+    return app

@@ -1,0 +1,7 @@
+"""Calls that chance has drawn, judged by people."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,7 @@
+"""What waits, and one review."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,1 @@
+"""Values made fit for a page and for a person who decides by it."""

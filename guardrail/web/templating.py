@@ -1,0 +1,42 @@
+"""Templates: everything that goes into one is escaped, and what cannot be seen is made visible."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from guardrail.markup import shown
+from guardrail.web.house import house
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The one environment: an undefined name is an error, and there is no way around the escaper."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("guardrail.web", "templates"),
+        autoescape=True,
+        finalize=shown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template of ``templates/`` filled in; it also knows ``who`` (or None), ``csrf``, ``settings``, ``here``."""
+    text = (
+        environment()
+        .get_template(name)
+        .render(
+            who=getattr(request.state, "principal", None),
+            csrf=getattr(request.state, "csrf", ""),
+            settings=house(request).settings,
+            here=request.url.path,
+            **values,
+        )
+    )
+    return HTMLResponse(text, status_code=status)
