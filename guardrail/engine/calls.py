@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from guardrail.catalogue import RISK
 from guardrail.engine.calibrated import Standing
 from guardrail.engine.decide import Tally, cuts, late_look
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
+from guardrail.engine.refused import Objection
 from guardrail.engine.stages import AGREEMENT, Look, Outcome, Reading, concluded, count, expect, gated, needed_of, read
 from guardrail.policy import Condition, Op, Policy, Resolution, Stage, StoppingRule
 from guardrail.types import SAMPLED, Need, PlanningStep, Reason, Route, Signal, Tier, ToolCall
@@ -50,6 +51,7 @@ class Call:
     ) -> None:
         self.index = index
         self.call = call
+        self.objection: Objection | None = None
         self.resolution = resolution
         self.standing = standing
         self.gate: Condition | None = None
@@ -225,15 +227,18 @@ def calls_of(
     *,
     early: bool,
     standing: Callable[[Tier, str], Standing | None] = lambda _tier, _tool: None,
+    objections: Mapping[int, Objection] | None = None,
 ) -> list[Call]:
     """The planned calls; those that nothing has to be measured for have their ruling.
 
-    ``standing`` is what a calibration says of calls of a tier and a tool.
+    ``standing`` is what a calibration says of calls of a tier and a tool; ``objections`` are what the past says against
+    a call, by its index.
     """
     found = []
     for index, call in enumerate(step.planned.calls):
         resolution = policy.resolve(call, step.tool(call.name))
         one = Call(index, call, resolution, early=early, standing=standing(resolution.tier, call.name))
+        one.objection = (objections or {}).get(index)
         one.ruling = _at_once(step, one)
         found.append(one)
     return found
@@ -276,7 +281,14 @@ def concluded_last(call: Call, gathered: Gathered) -> Ruling:
 
 
 def enforced(call: Call, gathered: Gathered) -> Ruling | None:
-    """The ruling of a measured call after what a calibration says of it, whatever was measured."""
+    """The ruling of a measured call after what a calibration and the past say of it, whatever was measured."""
+    ruling, objection = _calibrated(call, gathered), call.objection
+    if ruling is None or objection is None or ruling.route is not Route.EXECUTE:
+        return ruling
+    return replace(ruling, route=Route.REVIEW, reason=objection.reason, detail=objection.detail, look=None, stage=0)
+
+
+def _calibrated(call: Call, gathered: Gathered) -> Ruling | None:
     ruling, standing = call.ruling, call.standing
     if ruling is None or standing is None:
         return ruling

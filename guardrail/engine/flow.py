@@ -18,6 +18,7 @@ from guardrail.engine.calibrated import Calibration, Standing
 from guardrail.engine.calls import Call, calls_of, concluded_last, enforced, ruled
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
 from guardrail.engine.fingerprint import signals_of
+from guardrail.engine.refused import Objection
 from guardrail.engine.stages import Outcome
 from guardrail.engine.verdicts import step_verdict
 from guardrail.errors import AskingError, BudgetSpent, MeasurementError
@@ -86,6 +87,7 @@ def assess(
     calibration: Calibration | None = None,
     fingerprint: Mapping[str, str] | None = None,
     alarms: Sequence[Alarm] = (),
+    objections: Mapping[int, Objection] | None = None,
 ) -> Flow:
     """Decide on every call of a planning step.
 
@@ -93,7 +95,7 @@ def assess(
     audited, and then takes all its samples, where it lies below the policy's audit probability. Where
     ``judging_is_free`` texts are compared at every look, and otherwise at most twice for one number of samples.
     ``calibration`` has the thresholds, which hold for calls of a ``fingerprint`` like theirs, but for the ``alarms``
-    that stand.
+    that stand. ``objections`` are what the thread's past says against a call, by its index.
     """
     tools = tools or Tools(registry=Registry())
     known = dict(fingerprint or {})
@@ -103,7 +105,7 @@ def assess(
             return None
         return calibration.standing(tier, tool, attempt=step.attempt, fingerprint=known, alarms=alarms)
 
-    calls = calls_of(step, policy, early=curtail, standing=standing)
+    calls = calls_of(step, policy, early=curtail, standing=standing, objections=objections)
     audit = max((call.resolution.audit for call in calls), default=0.0)
     audited = draw_audit < audit
     gathered = Gathered(step, tools, comparators=comparators_of(calls), stated_defaults=policy.stated_defaults)

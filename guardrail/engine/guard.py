@@ -17,6 +17,7 @@ from guardrail.engine.evidence import Risk
 from guardrail.engine.fingerprint import Fingerprints, judge_name
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
 from guardrail.engine.paying import Purse
+from guardrail.engine.refused import objections
 from guardrail.engine.reviewing import review_under
 from guardrail.engine.setup import calibration_for, tools_for
 from guardrail.errors import (
@@ -118,7 +119,7 @@ class _Base(Generic[S, E, Q]):
     def _known(self, step: PlanningStep) -> StepVerdict | None:
         """The verdict already on record: a step is measured once, and its verdict never flips."""
         try:
-            return self.store.record(record_id(step, self.policy)).verdict
+            return self.store.record(record_id(step, self.policy, self._tenant)).verdict
         except NotFound:
             return None
 
@@ -134,6 +135,7 @@ class _Base(Generic[S, E, Q]):
             calibration=self._calibration,
             fingerprint=self._fingerprints.of(step, self._settings(step)),
             alarms=() if self._calibration is None else self.store.alarms(),
+            objections=objections(self.store, step, self.policy, tenant=self._tenant),
         )
 
     def _audit_draw(self, step: PlanningStep) -> float:
@@ -142,7 +144,7 @@ class _Base(Generic[S, E, Q]):
             return self._draw()
         if self._seed is None:
             self._seed = audit_seed(self.store)
-        return audit_number(self._seed, record_id(step, self.policy))
+        return audit_number(self._seed, record_id(step, self.policy, self._tenant))
 
     def _settings(self, step: PlanningStep) -> Mapping[str, str]:
         """How samples of the step are drawn, as far as the sampler says."""
@@ -160,7 +162,7 @@ class _Base(Generic[S, E, Q]):
         """Write the record, then the pending reviews, before anyone is asked anything."""
         verdict = replace(
             assessment.verdict,
-            record_id=record_id(step, self.policy),
+            record_id=record_id(step, self.policy, self._tenant),
             seconds=seconds,
             verdicts=tuple(self._identified(step, verdict) for verdict in assessment.verdict.verdicts),
         )
@@ -180,6 +182,7 @@ class _Base(Generic[S, E, Q]):
             tools=tuple(tool for tool in step.tools if any(tool.name == call.name for call in step.planned.calls)),
             conversation=step.conversation,
             fingerprint=assessment.fingerprint,
+            tenant=self._tenant,
         )
         if not self.store.add_record(record):
             verdict = self.store.record(record.id).verdict
@@ -330,10 +333,11 @@ class AsyncGuard(_Base[AsyncSampler, AsyncEntailment, AsyncAsker]):
             return _failure(request, error)
 
 
-def record_id(step: PlanningStep, policy: Policy) -> str:
+def record_id(step: PlanningStep, policy: Policy, tenant: str = "") -> str:
     """Identity of one try of a planning step: where, which message, which request, which calls, under which policy."""
     calls: Sequence[object] = [[call.id, call.name, call.arguments] for call in step.planned.calls]
-    return digest(step.thread_id, step.namespace, step.id, step.attempt, step.request_digest, policy.version, calls)
+    where = (step.thread_id, step.namespace, step.id, step.attempt, step.request_digest)
+    return digest(*where, policy.version, calls, *([tenant] if tenant else []))
 
 
 def _kept(sample: Sample) -> Sample:

@@ -38,6 +38,8 @@ _BECAUSE: Final = {
     Reason.FAIL_OPEN_BY_POLICY: "it could not be measured{because}, and the policy lets this tier run unmeasured",
     Reason.UNCALIBRATED: "{detail}; {evidence}",
     Reason.ALARM: "{detail}; {evidence}",
+    Reason.REFUSED_BEFORE: "{detail}; {evidence}",
+    Reason.MAY_HAVE_RUN: "{detail}; {evidence}",
 }
 _BY_RISK: Final = {
     Reason.LIKELY: "{conditions}",
@@ -89,6 +91,8 @@ def uncalibrated(ruling: Ruling, call: Call) -> str:
     """Why the route of a call rests on no calibrated threshold."""
     if call.critical:
         return "critical calls always wait for a human"
+    if ruling.reason in (Reason.REFUSED_BEFORE, Reason.MAY_HAVE_RUN):
+        return ruling.detail
     if call.standing is None:
         return "the policy names no calibration"
     if call.standing.why:

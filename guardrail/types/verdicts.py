@@ -45,6 +45,10 @@ class Reason(StrEnum):
     """The policy wants a calibrated threshold, and there is none for this call."""
     ALARM = "alarm"
     """Audits found more wrong calls in this tier, or of this tool, than promised."""
+    REFUSED_BEFORE = "refused_before"
+    """A person has refused the same call in this thread."""
+    MAY_HAVE_RUN = "may_have_run"
+    """The same call was started in this thread, and nobody knows whether it took effect."""
 
 
 @dataclass(frozen=True, kw_only=True)

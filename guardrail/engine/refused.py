@@ -1,0 +1,102 @@
+"""Calls that a person has refused in this thread, or that may have run before: planned again, they wait for a human.
+
+Agreement is no argument against a refusal: a model that wants something asks for it again, and all its samples agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from guardrail.clustering import compare_calls
+from guardrail.policy import Policy
+from guardrail.review import DEADLINE
+from guardrail.store import Store
+from guardrail.types import DecisionType, PlanningStep, Reason, Review, ReviewState, ToolCall, ToolSpec
+
+_PAST: Final = frozenset(ReviewState) - {ReviewState.PENDING, ReviewState.CLAIMED}
+_UNFINISHED: Final = frozenset({ReviewState.EXECUTING, ReviewState.OUTCOME_UNKNOWN})
+_MOST: Final = 10_000
+_SAID: Final = {
+    DecisionType.REJECT: "rejected",
+    DecisionType.EDIT: "changed",
+    DecisionType.RESPOND: "answered in the tool's place",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objection:
+    """Why a call may not run without a human, whatever is measured."""
+
+    reason: Reason
+    detail: str
+
+
+_CLEARED: Final = Objection(reason=Reason.AGREED, detail="")
+"""A later decision let the same call run."""
+
+
+def objections(store: Store, step: PlanningStep, policy: Policy, *, tenant: str) -> Mapping[int, Objection]:
+    """By the index of a planned call, what the thread's past says against it; the last decision on a call counts.
+
+    Calls are compared by structure, as samples are. Those that differ only in texts which might mean the same are
+    taken for the same: nobody gets around a refusal by other words.
+    """
+    if not step.thread_id or not step.planned.calls:
+        return {}
+    names = {call.name for call in step.planned.calls}
+    past = [
+        review
+        for review in store.reviews(states=_PAST, thread_id=step.thread_id, limit=_MOST)
+        if review.tenant == tenant and review.call.name in names and review.step_id != step.id
+    ]
+    past.sort(key=lambda review: review.decision.at if review.decision is not None else review.at)
+    found: dict[int, Objection] = {}
+    for index, call in enumerate(step.planned.calls) if past else ():
+        tool = step.tool(call.name)
+        comparators = policy.resolve(call, tool).comparators
+        alike = _Alike(call, tool, comparators, stated_defaults=policy.stated_defaults)
+        for review in past:
+            if (said := _said(review, call, alike)) is not None:
+                found[index] = said
+    return {index: said for index, said in found.items() if said is not _CLEARED}
+
+
+class _Alike:
+    """Whether a past call may be the planned one."""
+
+    def __init__(
+        self, call: ToolCall, tool: ToolSpec | None, comparators: Mapping[str, str], *, stated_defaults: bool
+    ) -> None:
+        self._call = call
+        self._tool = tool
+        self._options: dict[str, Any] = {"comparators": dict(comparators), "stated_defaults": stated_defaults}
+
+    def __call__(self, past: ToolCall) -> bool:
+        if past.name != self._call.name:
+            return False
+        compared = compare_calls(past, self._call, self._tool, **self._options)
+        return all(difference.pair is not None for difference in compared.differences)
+
+
+def _said(review: Review, call: ToolCall, alike: _Alike) -> Objection | None:
+    """What a past review says of the call; None: nothing."""
+    decision = review.decision
+    edited = None if decision is None else decision.arguments
+    ran = review.call if edited is None else ToolCall(name=review.call.name, arguments=edited)
+    if review.state in _UNFINISHED and alike(ran):
+        return Objection(
+            reason=Reason.MAY_HAVE_RUN,
+            detail="the same call was started before in this thread, and nobody knows whether it took effect",
+        )
+    if decision is None:
+        return None
+    if decision.type is DecisionType.APPROVE:
+        return _CLEARED if alike(review.call) else None
+    if edited is not None and ran.arguments == call.arguments:
+        return _CLEARED
+    if not alike(review.call):
+        return None
+    who = "nobody decided on it in time" if decision.by == DEADLINE else f"a person {_SAID[decision.type]} it"
+    return Objection(reason=Reason.REFUSED_BEFORE, detail=f"the same call was refused before in this thread: {who}")
