@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 from starlette.requests import Request
@@ -11,6 +11,10 @@ from starlette.responses import HTMLResponse
 
 from guardrail.markup import shown
 from guardrail.web.house import house
+
+THEME: Final = "theme"
+"""The cookie that remembers which look was chosen."""
+THEMES: Final = ("light", "dark")
 
 
 @cache
@@ -27,7 +31,10 @@ def environment() -> jinja2.Environment:
 
 
 def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A template of ``templates/`` filled in; it also knows ``who`` (or None), ``csrf``, ``settings``, ``here``."""
+    """A template of ``templates/`` filled in. It also knows ``who`` (or None), ``csrf``, ``settings``, ``here`` (the
+    path), ``status``, and ``theme``: the look that this browser chose (light, dark, or empty: as its system has it).
+    """
+    theme = request.cookies.get(THEME, "")
     text = (
         environment()
         .get_template(name)
@@ -36,6 +43,8 @@ def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HT
             csrf=getattr(request.state, "csrf", ""),
             settings=house(request).settings,
             here=request.url.path,
+            status=status,
+            theme=theme if theme in THEMES else "",
             **values,
         )
     )

@@ -1,0 +1,1 @@
+// Keys, live updates and countdowns. Every page works without it.
