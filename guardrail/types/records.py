@@ -18,7 +18,7 @@ class Record:
     """Everything kept about one assessed planning step, versioned.
 
     ``fingerprint`` names what the scores depend on (``SCORE_KEYS``) and the versions of policy and package: scores that
-    differ in the former are not comparable.
+    differ in the former are not comparable. ``tenant`` is whose step it was, as with its reviews.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -37,6 +37,7 @@ class Record:
     tools: tuple[ToolSpec, ...] = ()
     labels: tuple[Label, ...] = ()
     conversation: tuple[Turn, ...] = ()
+    tenant: str = ""
     version: int = RECORD_VERSION
 
 
