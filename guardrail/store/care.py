@@ -18,7 +18,7 @@ from guardrail.types import ReviewFilter
 
 AT_ONCE = 200
 """Values deleted in one transaction, so that nobody waits long."""
-TABLES = ("records", "labels", "reviews", "draws", "alarms", "states", "spendings", "audit_log")
+TABLES = ("records", "labels", "reviews", "draws", "alarms", "states", "spendings", "audit_log", "notices")
 _PAGE = 500
 
 

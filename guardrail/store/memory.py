@@ -14,6 +14,7 @@ from guardrail.audit import AuditView, Kept
 from guardrail.errors import StoreError
 from guardrail.store import changes, listing, rows
 from guardrail.store.memory_log import MemoryLog
+from guardrail.store.memory_notices import MemoryNotices
 from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
@@ -41,7 +42,7 @@ class _Row(NamedTuple):
     thread_id: str
 
 
-class MemoryStore:
+class MemoryStore(MemoryNotices):
     """A store in memory, safe for threads. Values are kept as JSON, as every other store keeps them."""
 
     url = "memory://"
@@ -57,6 +58,7 @@ class MemoryStore:
         self._alarms: dict[str, str] = {}
         self._states: dict[str, tuple[int, str]] = {}
         self._log = MemoryLog()
+        self._notices: dict[str, str] = {}
         self._closed = False
 
     def add_record(self, record: Record) -> bool:
@@ -298,6 +300,12 @@ class MemoryStore:
 
     def close(self) -> None:
         self._closed = True
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._lock:
+            self._check_open()
+            yield
 
     def _check_open(self) -> None:
         if self._closed:

@@ -20,7 +20,7 @@ from guardrail.store.postgres_texts import restored
 from guardrail.types import AuditEntry, Review
 
 _COPIED = (*TABLES, "audit_heads")
-_NUMBERED = ("records", "labels", "reviews", "draws", "alarms", "spendings")
+_NUMBERED = ("records", "labels", "reviews", "draws", "alarms", "spendings", "notices")
 _FORMAT = "guardrail-middleware backup"
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from guardrail.audit import AuditView
+from guardrail.store.notices import Notices
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -26,7 +27,7 @@ from guardrail.types import (
 )
 
 
-class Store(Protocol):
+class Store(Notices, Protocol):
     """Durable records, reviews and spending, safe for several threads and processes.
 
     Every write is committed when the method returns, and reviews, labels and spending then survive a power cut.

@@ -29,6 +29,7 @@ from guardrail.types.labels import (
     LabelledCall,
     LabelSource,
 )
+from guardrail.types.notices import Notice, NoticeCount, NoticeEvent, NoticeState
 from guardrail.types.records import (
     RECORD_VERSION,
     Record,
@@ -109,6 +110,10 @@ __all__ = [
     "LabelledCall",
     "MeaningKind",
     "Need",
+    "Notice",
+    "NoticeCount",
+    "NoticeEvent",
+    "NoticeState",
     "PlanningStep",
     "Principal",
     "PrincipalKind",

@@ -267,3 +267,50 @@ DELETE FROM labels WHERE record_id = ANY(%(ids)s);
 
 -- name: delete_records
 DELETE FROM records WHERE id = ANY(%(ids)s);
+
+-- name: add_notice
+INSERT INTO notices (id, at, channel, state, due, message, revision, body)
+VALUES (
+    %(id)s, %(at)s, %(channel)s, %(state)s, %(due)s, %(message)s, %(revision)s, %(body)s
+)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: first_notice
+SELECT body FROM notices WHERE channel = %(channel)s AND due <= %(now)s ORDER BY due, seq LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: fresh_notices
+SELECT body FROM notices WHERE channel = %(channel)s AND due <= %(now)s AND message = ''
+ORDER BY due, seq LIMIT %(most)s FOR UPDATE SKIP LOCKED;
+
+-- name: message_notices
+SELECT body FROM notices WHERE message = %(message)s AND message <> '' AND state = 'owed' ORDER BY seq FOR UPDATE;
+
+-- name: settle_notice
+UPDATE notices SET
+    state = %(state)s, due = %(due)s, message = %(message)s, revision = %(revision)s, body = %(body)s
+WHERE id = %(id)s AND revision = %(revision)s - 1;
+
+-- name: notices
+SELECT body FROM notices WHERE {conditions} ORDER BY seq LIMIT %(limit)s;
+
+-- name: notices.channel
+channel = %(channel)s
+
+-- name: notices.state
+state = %(state)s
+
+-- name: notices.after
+seq > (SELECT seq FROM notices WHERE id = %(after)s)
+
+-- name: tally_notices
+SELECT channel, state, count(*), min(at) FROM notices GROUP BY channel, state ORDER BY channel, state;
+
+-- name: due_notices
+SELECT count(*) FROM (
+    SELECT 1 FROM notices WHERE channel = %(channel)s AND due <= %(now)s AND message = '' LIMIT %(limit)s
+) AS due;
+
+-- name: forget_notices
+DELETE FROM notices
+WHERE seq IN (SELECT seq FROM notices WHERE at < %(before)s AND state <> 'owed' LIMIT %(limit)s FOR UPDATE SKIP LOCKED);

@@ -285,3 +285,47 @@ SELECT count(*) FROM spendings;
 
 -- name: count_audit_log
 SELECT count(*) FROM audit_log;
+
+-- name: add_notice
+INSERT INTO notices (id, at, channel, state, due, message, revision, body)
+VALUES (:id, :at, :channel, :state, :due, :message, :revision, :body)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: first_notice
+SELECT body FROM notices WHERE channel = :channel AND due <= :now ORDER BY due, seq LIMIT 1;
+
+-- name: fresh_notices
+SELECT body FROM notices WHERE channel = :channel AND due <= :now AND message = '' ORDER BY due, seq LIMIT :most;
+
+-- name: message_notices
+SELECT body FROM notices WHERE message = :message AND message <> '' AND state = 'owed' ORDER BY seq;
+
+-- name: settle_notice
+UPDATE notices SET state = :state, due = :due, message = :message, revision = :revision, body = :body
+WHERE id = :id AND revision = :revision - 1;
+
+-- name: notices
+SELECT body FROM notices WHERE {conditions} ORDER BY seq LIMIT :limit;
+
+-- name: notices.channel
+channel = :channel
+
+-- name: notices.state
+state = :state
+
+-- name: notices.after
+seq > (SELECT seq FROM notices WHERE id = :after)
+
+-- name: tally_notices
+SELECT channel, state, count(*), min(at) FROM notices GROUP BY channel, state ORDER BY channel, state;
+
+-- name: due_notices
+SELECT count(*) FROM (
+    SELECT 1 FROM notices WHERE channel = :channel AND due <= :now AND message = '' LIMIT :limit
+);
+
+-- name: forget_notices
+DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE at < :before AND state <> 'owed' LIMIT :limit);
+
+-- name: count_notices
+SELECT count(*) FROM notices;
