@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final, TypeVar, get_args, get_origin
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from guardrail.errors import PolicyError
+from guardrail.policy.complaints import Place, Source, complaint, kind_of, read_file
 from guardrail.policy.defaults import FREE, TIER_DEFAULTS, TierSettings
 from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RulePart
-from guardrail.policy.problems import PolicyProblem, did_you_mean
+from guardrail.policy.problems import PolicyProblem
 from guardrail.policy.reviewing import Floods, Reviewers, Timeout
 from guardrail.policy.reviewing_model import ReviewersPart, TimeoutPart
 from guardrail.policy.rules import Rule
 from guardrail.policy.stages import Budget, Condition, Limits, Op, Price, Stage, Stopping, StoppingRule
 from guardrail.policy.tier_checks import CRITICAL_IS_FIXED
 from guardrail.policy.tier_model import BoundPart, LowPart, StagePart, StoppingPart, TiersPart
-from guardrail.policy.yaml_file import read_yaml
 from guardrail.types import Route, Tier
 
 P = TypeVar("P")
@@ -30,42 +27,12 @@ P = TypeVar("P")
 _EMPTY: Final = "is empty; write 'default: {tier: high}' to put every tool into the high tier"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where data came from: a name for messages, the folder that its paths start from, and the line of each key."""
-
-    name: str = "policy"
-    folder: Path | None = None
-    lines: Mapping[str, int] = field(default_factory=dict)
-
-    def error(self, path: str, text: str) -> PolicyError:
-        """The problem with its place: ``policy.yaml:12: tools[1].teir: ...``."""
-        line = self._line(path)
-        where = f"{self.name}:{line}" if line else self.name
-        return PolicyError(f"{where}: {path}: {text}" if path else f"{where}: {text}")
-
-    def _line(self, path: str) -> int | None:
-        while path and path not in self.lines:
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return self.lines.get(path)
-
-
 def load(path: str | os.PathLike[str], make: Callable[..., P]) -> P:
     """The policy in a YAML file. Raises ``PolicyError``."""
-    name = os.fspath(path)
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        raise PolicyError(f"{name}: cannot be read: {error.strerror or error}") from error
-    try:
-        data, lines = read_yaml(text)
-    except PolicyProblem as problem:
-        raise PolicyError(
-            f"{name}:{problem.path}: {problem.text}" if problem.path else f"{name}: {problem.text}"
-        ) from problem
+    data, source = read_file(path)
     if data is None:
-        raise PolicyError(f"{name}: {_EMPTY}")
-    return _build(data, Source(name=name, folder=Path(path).parent, lines=lines), make)
+        raise PolicyError(f"{source.name}: {_EMPTY}")
+    return _build(data, source, make)
 
 
 def parse(data: Mapping[str, Any], make: Callable[..., P]) -> P:
@@ -78,11 +45,11 @@ def parse(data: Mapping[str, Any], make: Callable[..., P]) -> P:
 
 def _build(data: object, source: Source, make: Callable[..., P]) -> P:
     if not isinstance(data, Mapping):
-        raise source.error("", f"must be a mapping with keys such as 'default' and 'tools', not {_kind(data)}")
+        raise source.error("", f"must be a mapping with keys such as 'default' and 'tools', not {kind_of(data)}")
     try:
         file = PolicyFile.model_validate(dict(data))
     except ValidationError as error:
-        raise _complaint(error, data, source) from error
+        raise complaint(error, data, source, PolicyFile, _unknown_key) from error
     try:
         return make(
             rules=tuple(_rule(part) for part in file.tools or ()),
@@ -200,87 +167,11 @@ def _beside(source: Source, path: str | None) -> str | None:
     return path if path is None or source.folder is None else str(source.folder / path)
 
 
-def _complaint(error: ValidationError, data: Mapping[str, Any], source: Source) -> PolicyError:
-    """The first thing that pydantic found, in words; a misspelt key before the key that it then lacks."""
-    found = error.errors(include_url=False)
-    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    place = _place(first["loc"], data)
-    if first["type"] == "extra_forbidden":
-        return source.error(_path(place), _unknown_key(place))
-    if first["type"] == "missing":
-        return source.error(_path(place), f"has no '{first['loc'][-1]}'; add it")
-    if first["type"] == "value_error":
-        return source.error(_path(place), str(first["ctx"]["error"]))
-    return source.error(_path(place), f"{_plain(first['msg'])}, not {_kind(first['input'])}")
-
-
-def _place(location: Sequence[int | str], data: Any) -> tuple[int | str, ...]:
-    """The parts of pydantic's location that are keys of the data; the others name its own types."""
-    place: list[int | str] = []
-    for part in location:
-        if (isinstance(data, Mapping) and part in data) or (isinstance(data, list) and isinstance(part, int)):
-            place.append(part)
-            data = data[part]  # type: ignore[index]  # a list takes the int, a mapping the key
-    return tuple(place)
-
-
-def _unknown_key(location: Sequence[int | str]) -> str:
+def _unknown_key(location: Place) -> str | None:
+    """What is to be said of keys that belong elsewhere."""
     *parent, key = location
     if parent == ["tiers", "critical"] and key in LowPart.model_fields:
         return CRITICAL_IS_FIXED
     if parent[:1] == ["tiers"] and len(parent) == 2 and key == "logprob":
         return "only low-tier calls may run on log-probability alone; remove it"
-    known = _keys(parent)
-    return f"unknown key{did_you_mean(str(key), known) or '; the keys here are ' + ', '.join(known)}"
-
-
-def _keys(location: Sequence[int | str]) -> list[str]:
-    """The keys that are known at a place in the file."""
-    model: type[BaseModel] = PolicyFile
-    named = False  # the next part is a name of the user's: a signal, a model
-    for part in location:
-        if isinstance(part, int):
-            continue
-        if named:
-            named = False
-            continue
-        annotation = model.model_fields[part].annotation
-        models = [each for each in _types(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
-        named = any(each is dict for each in _types(annotation))
-        model = models[-1] if models else model
-    return list(model.model_fields)
-
-
-def _types(annotation: Any) -> list[Any]:
-    """Everything that an annotation is made of."""
-    inner = [each for argument in get_args(annotation) for each in _types(argument)]
-    return [get_origin(annotation) or annotation, *inner]
-
-
-def _plain(message: str) -> str:
-    """Pydantic's sentence in the words of whoever writes YAML."""
-    text = message.removeprefix("Input should be ")
-    for theirs, ours in (
-        (r"a valid dictionary( or instance of \w+)?", "a mapping"),
-        (r"a valid integer", "a whole number"),
-        (r"a valid string", "a text"),
-        (r"a valid boolean", "true or false"),
-        (r"a valid ", "a "),
-    ):
-        text = re.sub(theirs, ours, text)
-    return f"must be {text}"
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else reprlib.repr(value)
-
-
-def _path(location: Sequence[int | str]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
+    return None

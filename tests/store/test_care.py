@@ -191,6 +191,7 @@ def test_a_store_says_what_it_holds(store: LastingStore) -> None:
         "states": 0,
         "spendings": 0,
         "audit_log": 13,
+        "notices": 0,
     }
 
 
