@@ -14,6 +14,8 @@ from langgraph.types import Command, Interrupt
 
 from guardrail import Policy
 from guardrail_langgraph import GuardrailCallbackHandler, GuardrailNode
+from guardrail_langgraph.idempotency import idempotency_key
+from tests.support.approval_trace import TAPE, Ran
 from tests.support.openai_server import OpenAIServer, call, say
 
 GO = {"messages": [HumanMessage("go")]}
@@ -28,29 +30,33 @@ class Bank:
         @tool
         def pay(amount: int, to: str = "bob") -> str:
             """Pay somebody."""
-            self.run.append(("pay", {"amount": amount, "to": to}))
+            self._ran("pay", {"amount": amount, "to": to})
             return f"paid {amount}"
 
         @tool
         def balance() -> str:
             """Tell the balance."""
-            self.run.append(("balance", {}))
+            self._ran("balance", {})
             return "100"
 
         @tool
         def wipe(account: str) -> str:
             """Delete an account."""
-            self.run.append(("wipe", {"account": account}))
+            self._ran("wipe", {"account": account})
             return "gone"
 
         @tool
         async def transfer(amount: int) -> str:
             """Transfer, asynchronously."""
-            self.run.append(("transfer", {"amount": amount}))
+            self._ran("transfer", {"amount": amount})
             return f"transferred {amount}"
 
         self.tools = [pay, balance, wipe]
         self.async_tools = [transfer]
+
+    def _ran(self, name: str, arguments: dict[str, Any]) -> None:
+        self.run.append((name, arguments))
+        TAPE.add(Ran(name=name, arguments=arguments, key=idempotency_key()))
 
     @property
     def paid(self) -> list[int]:
