@@ -154,6 +154,8 @@ def _people(review: Review) -> list[tuple[str, Text]]:
     if review.due:
         note = ", escalated" if review.escalated else ""
         found.append(("deadline", Text.assemble(time_text(review.due), f" UTC, then it is rejected{note}")))
+    if review.use_within is not None:
+        found.append(("approval", Text(f"holds for {review.use_within:g} seconds")))
     if review.roles:
         found.append(("reviewers", shown(" or ".join(review.roles))))
     if review.quorum > 1:

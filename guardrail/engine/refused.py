@@ -93,7 +93,8 @@ def _said(review: Review, call: ToolCall, alike: _Alike) -> Objection | None:
     if decision is None:
         return None
     if decision.type is DecisionType.APPROVE:
-        return _CLEARED if alike(review.call) else None
+        used = review.state is not ReviewState.SUPERSEDED
+        return _CLEARED if used and alike(review.call) else None
     if edited is not None and ran.arguments == call.arguments:
         return _CLEARED
     if not alike(review.call):

@@ -19,6 +19,7 @@ def review_under(review: Review, resolution: Resolution, at: datetime) -> Review
         rule=resolution.rule,
         due="" if timeout is None else later(at, timeout.after),
         escalate_at="" if timeout is None else later(at, timeout.escalate),
+        use_within=None if timeout is None else timeout.use,
         roles=resolution.reviewers.roles,
         quorum=resolution.reviewers.quorum,
         priority=priority(review.tier),

@@ -82,7 +82,7 @@ def _rule(part: RulePart) -> Rule:
 
 
 def _timeout(part: TimeoutPart) -> Timeout:
-    return Timeout(after=part.after, escalate=part.escalate)
+    return Timeout(after=part.after, escalate=part.escalate, use=part.use)
 
 
 def _reviewers(part: ReviewersPart) -> Reviewers:

@@ -15,11 +15,14 @@ MAX_PER_HOUR: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Timeout:
-    """How long a review may wait, in seconds, and how it then ends; ``escalate`` is when others are told before."""
+    """How long a review may wait, in seconds, and how it then ends; ``escalate`` is when others are told before, and
+    ``use`` how long an approval then holds (None: until it is used).
+    """
 
     after: float
     then: DecisionType = DecisionType.REJECT
     escalate: float | None = None
+    use: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

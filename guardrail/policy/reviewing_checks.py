@@ -33,6 +33,8 @@ def check_timeout(timeout: Timeout, path: str) -> None:
         raise PolicyProblem(
             f"{path}.escalate", "must be longer than 0 seconds and shorter than 'after', when the review ends"
         )
+    if timeout.use is not None and not 0 < timeout.use <= MAX_WAIT:
+        raise PolicyProblem(f"{path}.use", "must be longer than 0 seconds and at most 366d")
 
 
 def check_reviewers(reviewers: Reviewers, path: str) -> None:

@@ -38,6 +38,8 @@ class TimeoutPart(Part):
     then: Literal["reject"] = "reject"
     escalate: Seconds | Unset = None
     """When a review that nobody has decided is marked and comes first, before it ends; never if left out."""
+    use: Seconds | Unset = None
+    """How long an approval holds: one that is not used by then lets nothing run; until it is used if left out."""
 
 
 class _OneOf(Part):

@@ -120,7 +120,9 @@ class Rule:
 def _of_timeout(timeout: Timeout | None) -> list[object] | None:
     if timeout is None:
         return None
-    return [timeout.after, timeout.then.value, *([] if timeout.escalate is None else [timeout.escalate])]
+    said: list[object] = [timeout.after, timeout.then.value]
+    said += [] if timeout.escalate is None else [timeout.escalate]
+    return said if timeout.use is None else [*said, {"use": timeout.use}]
 
 
 def name_matches(pattern: str, name: str) -> bool:

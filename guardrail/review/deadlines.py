@@ -51,6 +51,20 @@ def overdue(review: Review, now: datetime) -> bool:
     return review.state in WAITING and _passed(review.due, now)
 
 
+def stale(review: Review, now: datetime) -> str:
+    """Until when its approval held, if it does not any more; empty where it holds. A time that cannot be read has
+    passed.
+    """
+    if review.use_within is None or review.state is not ReviewState.DECIDED or review.decision is None:
+        return ""
+    try:
+        given = moment(review.decision.at)
+    except ReviewError:
+        given = None
+    until = "" if given is None else later(given, review.use_within)
+    return (until or "a time that cannot be read") if not until or _passed(until, now) else ""
+
+
 def to_escalate(review: Review, now: datetime) -> bool:
     """Whether others are to be told, and were not."""
     return review.state in WAITING and not review.escalated and _passed(review.escalate_at, now)

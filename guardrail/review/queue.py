@@ -249,8 +249,16 @@ class Queue(Reviews):
         """Take the one use of an approval, right before the tool is started. Whoever gets no exception runs it.
 
         Raises:
-            ReviewConflict: not approved, already used, called off, or the call is not the one that was approved.
+            ReviewConflict: not approved, already used, called off, given too long ago, or the call is not the one that
+                was approved.
         """
+        review = self._exactly(review_id, by)
+        if until := deadlines.stale(review, self._clock()):
+            self.supersede(review.id, by=deadlines.DEADLINE, note=f"the approval was not used before {until}")
+            raise ReviewConflict(
+                f"{describe(review)}, and that had to be used before {until}: it may not run on it any more; have the "
+                "agent plan the call again"
+            )
         return self._move(review_id, ReviewState.EXECUTING, by=by, digest=digest)
 
     def finish(self, review_id: str, *, by: Who, note: str = "") -> Review:

@@ -105,7 +105,8 @@ class Review:
     ``tenant`` keeps organisations apart, ``requester`` is the agent, or whoever it acts for, that asked. Whoever
     decides needs one of ``roles`` (empty: none is needed) and is not the requester; ``quorum`` different people have to
     approve, whose ``votes`` are kept until they are enough. ``due`` is when it expires, which is a reject, and
-    ``escalate_at`` when others are told before (ISO 8601, UTC; empty: never). The highest ``priority`` comes first.
+    ``escalate_at`` when others are told before (ISO 8601, UTC; empty: never). An approval holds for ``use_within``
+    seconds (None: until it is used). The highest ``priority`` comes first.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -130,6 +131,7 @@ class Review:
     due: str = ""
     escalate_at: str = ""
     escalated: bool = False
+    use_within: float | None = None
     roles: tuple[str, ...] = ()
     quorum: int = 1
     votes: tuple[Decision, ...] = ()

@@ -137,6 +137,15 @@ def test_a_later_approval_takes_a_refusal_back(disputed: tuple[Thread, Review]) 
     assert thread.plan(pay(10)).route is Route.EXECUTE
 
 
+def test_an_approval_that_nobody_used_in_time_says_nothing_for_the_call(disputed: tuple[Thread, Review]) -> None:
+    thread, review = disputed
+    thread.queue.reject(review.id, by="ada")
+    second = thread.asked(pay(10))
+    thread.queue.approve(second.id, by="ada")
+    thread.queue.supersede(second.id, by="deadline", note="not used in time")
+    assert thread.plan(pay(10)).verdicts[0].reason is Reason.REFUSED_BEFORE
+
+
 def test_a_call_that_nobody_decided_on_in_time_was_refused() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     rules = {**RULES, "tools": [{"match": "pay", "tier": "high", "timeout": {"after": "15m"}}]}

@@ -77,6 +77,8 @@ def test_nothing_is_asked_of_people_by_default() -> None:
         ("tools: [{match: a, tier: low, timeout: {after: 5m, escalate: 0s}}]", "shorter than 'after'"),
         ("tools: [{match: a, tier: low, timeout: {after: 5m, escalate: soon}}]", "must be a duration such as 90s"),
         ("tools: [{match: a, tier: low, timeout: {after: 400d}}]", "timeout.after: must be at most 366d"),
+        ("tools: [{match: a, tier: low, timeout: {after: 5m, use: 0s}}]", "timeout.use: must be longer than 0 seconds"),
+        ("tools: [{match: a, tier: low, timeout: {after: 5m, use: 400d}}]", "and at most 366d"),
         ("tiers: {critical: {timeout: {after: 0s}}}", "tiers.critical.timeout.after: must be longer than 0"),
         ("tiers: {high: {reviewers: {quorum: 2}}}", "tiers.critical.reviewers.quorum: 1 is less than the 2"),
         ("tiers: {critical: {agreement: 1}}", "only samples, signals, timeout and reviewers can be set"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +125,20 @@ def test_what_was_called_off_and_ran_is_found(trace: Trace) -> None:
     assert trace.broken == []
     trace.runs(10, key=review.id)
     assert trace.broken == ["ACK008"]
+
+
+def test_an_approval_that_is_used_too_late_is_found(trace: Trace) -> None:
+    timeout = {"after": "1h", "use": "10m"}
+    policy = Policy.parse({"tools": [{"match": "pay", "tier": "critical", "timeout": timeout}]})
+    guard = Guard(policy, ScriptedSampler(lambda _, n: SampleBatch(samples=())), trace.store)
+    review = trace.store.review(guard.assess(step(pay(10))).verdicts[0].review_id)
+    trace.queue.approve(review.id, by="ada")
+    at = datetime.now(UTC)
+    trace.tape.add(Ran(name="pay", arguments={"amount": 10}, key=review.id, at=at + timedelta(minutes=9)))
+    assert trace.broken == []
+    trace.tape.written.pop()
+    trace.tape.add(Ran(name="pay", arguments={"amount": 10}, key=review.id, at=at + timedelta(minutes=11)))
+    assert trace.broken == ["ACK005"]
 
 
 def test_two_threads_do_not_answer_for_each_other(trace: Trace) -> None:

@@ -156,3 +156,38 @@ def test_a_quorum_that_is_not_complete_expires(desk: Desk) -> None:
     assert expired.decision.type is DecisionType.REJECT
     with pytest.raises(ReviewConflict):
         desk.queue.approve("rev-two-01", by=BEN)
+
+
+def test_an_approval_that_is_not_used_in_time_lets_nothing_run() -> None:
+    desk = Desk()
+    desk.open(use_within=60.0)
+    desk.queue.approve(ID, by=ANA)
+    desk.clock.move(60)
+    with pytest.raises(ReviewConflict, match=r"had to be used before .* have the agent plan the call again"):
+        desk.queue.begin(ID, digest=DIGEST, by="worker")
+    closed = desk.queue.get(ID)
+    assert (closed.state, closed.history[-1].by) == (S.SUPERSEDED, "deadline")
+    with pytest.raises(ReviewConflict):
+        desk.queue.begin(ID, digest=DIGEST, by="worker")
+
+
+def test_an_approval_that_is_used_in_time_runs_and_may_take_as_long_as_it_takes() -> None:
+    desk = Desk()
+    desk.open(use_within=60.0)
+    desk.queue.approve(ID, by=ANA)
+    desk.clock.move(59.9)
+    assert desk.queue.begin(ID, digest=DIGEST, by="worker").state is S.EXECUTING
+    desk.clock.move(3600)
+    assert desk.queue.finish(ID, by="worker").state is S.DONE
+
+
+def test_an_approval_that_cannot_be_dated_lets_nothing_run() -> None:
+    desk = Desk()
+    desk.open(use_within=60.0)
+    approved = desk.queue.approve(ID, by=ANA)
+    assert approved.decision is not None
+    desk.store.compare_and_set(
+        replace(approved, decision=replace(approved.decision, at="soon"), revision=approved.revision + 1)
+    )
+    with pytest.raises(ReviewConflict, match="a time that cannot be read"):
+        desk.queue.begin(ID, digest=DIGEST, by="worker")

@@ -33,6 +33,7 @@ class Ran:
     name: str
     arguments: dict[str, Any]
     key: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -123,9 +124,10 @@ class _Tracing:
                 yield self._ran(one)
         yield _end(self._time + 1)
 
-    def _event(self, kind: Any, **more: Any) -> TraceEvent:
+    def _event(self, kind: Any, *, at: datetime | None = None, **more: Any) -> TraceEvent:
+        """An event; what counts between events is their order, and of a decision and a run the time, too."""
         self._time += 1
-        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._time)
+        at = at or datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._time)
         return TraceEvent(type=kind, timestamp=at, session_id="test", **more)
 
     def _assessed(self, record: Record) -> Iterator[TraceEvent]:
@@ -158,7 +160,7 @@ class _Tracing:
         edited = review.decision.arguments if review.decision is not None else None
         plain = allowed and edited is None
         about = {"approval_id": review.id, "action_id": review.id, "intent_id": intent}
-        yield self._event("approval_decision", decision="allow" if plain else "deny", **about)
+        yield self._event("approval_decision", decision="allow" if plain else "deny", **_held(review), **about)
         if plain:
             self._permits.append((review.id, review.id, action, review.id))
         else:
@@ -171,18 +173,18 @@ class _Tracing:
         about = {"action_id": name, "action": action, "intent_id": _intent(review.thread_id, action)}
         yield self._event("action_proposed", **about)
         yield self._event("approval_requested", approval_id=name, **about)
-        yield self._event("approval_decision", approval_id=name, action_id=name, decision="allow")
+        yield self._event("approval_decision", approval_id=name, action_id=name, decision="allow", **_held(review))
         self._permits.append((review.id, name, action, name))
 
     def _ran(self, ran: Ran) -> TraceEvent:
         permit = self._permit(ran)
         if permit is None:
             nobody = Action(tool=ran.name, operation="reviewed", parameters=ran.arguments)
-            return self._event("action_executed", action_id="nobody asked", action=nobody)
+            return self._event("action_executed", at=ran.at, action_id="nobody asked", action=nobody)
         _, name, action, approval = permit
         given = {key: ran.arguments.get(key) for key in action.parameters}
         executed = replace(action, parameters=given)
-        return self._event("action_executed", action_id=name, approval_id=approval or None, action=executed)
+        return self._event("action_executed", at=ran.at, action_id=name, approval_id=approval or None, action=executed)
 
     def _permit(self, ran: Ran) -> tuple[str, str, Action, str] | None:
         """What the call ran on: by its key, or where none reached the tool the latest permit of exactly such a call."""
@@ -200,6 +202,14 @@ def _of(event: TraceEvent, review_id: str) -> bool:
     if event.type in ("interrupt", "session_end"):
         return event.type == "session_end" or event.reason == review_id
     return (event.action_id or "").partition("+")[0] == review_id
+
+
+def _held(review: Review) -> dict[str, Any]:
+    """When it was decided, and until when that holds, where the policy says so."""
+    at = datetime.fromisoformat(review.decision.at) if review.decision is not None else None
+    if at is None or review.use_within is None:
+        return {"at": at}
+    return {"at": at, "expires_at": at + timedelta(seconds=review.use_within)}
 
 
 def _action(name: str, arguments: dict[str, Any], operation: str) -> Action:
