@@ -35,6 +35,7 @@ from guardrail.types.records import (
     Record,
     Spending,
 )
+from guardrail.types.redaction import Hiding, Sealed
 from guardrail.types.reviews import (
     AuditEntry,
     AuditHead,
@@ -105,6 +106,7 @@ __all__ = [
     "Decision",
     "DecisionType",
     "Fault",
+    "Hiding",
     "Label",
     "LabelSource",
     "LabelledCall",
@@ -135,6 +137,7 @@ __all__ = [
     "Sample",
     "SampleBatch",
     "SampleStatus",
+    "Sealed",
     "Signal",
     "SignalInfo",
     "Spending",

@@ -17,6 +17,7 @@ RECORD_VERSION = 1
 class Record:
     """Everything kept about one assessed planning step, versioned.
 
+    ``hidden`` are the JSON pointers (RFC 6901) of the places in it where marks stand for what is not written down.
     ``fingerprint`` names what the scores depend on (``SCORE_KEYS``) and the versions of policy and package: scores that
     differ in the former are not comparable. ``tenant`` is whose step it was, as with its reviews.
     """
@@ -38,6 +39,7 @@ class Record:
     labels: tuple[Label, ...] = ()
     conversation: tuple[Turn, ...] = ()
     tenant: str = ""
+    hidden: tuple[str, ...] = ()
     version: int = RECORD_VERSION
 
 

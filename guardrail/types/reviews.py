@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from guardrail.types.forms import type_config
 from guardrail.types.labels import Fault
+from guardrail.types.redaction import Hiding
 from guardrail.types.stakes import DecisionType, Tier
 from guardrail.types.steps import ToolCall
 
@@ -75,6 +76,10 @@ class Decision:
     """A reviewer's answer. ``arguments`` only with edit; ``message`` goes to the agent on reject and respond.
 
     ``fault`` says, with edit and reject, whether the call was wrong or merely unwanted; None: it was not asked.
+
+    Where something of an edit is hidden, ``hidden`` are the JSON pointers of these places in its arguments: marks of
+    the call keep what is planned there, and others (``[hidden e1: ...]``) stand for what the reviewer typed. ``typed``
+    is the digest of the arguments as they were typed, and ``runs`` that of the call as it runs, once that is known.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -84,6 +89,9 @@ class Decision:
     arguments: dict[str, Any] | None = None
     message: str = ""
     fault: Fault | None = None
+    hidden: tuple[str, ...] = ()
+    typed: str = ""
+    runs: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,10 @@ class Review:
     approve, whose ``votes`` are kept until they are enough. ``due`` is when it expires, which is a reject, and
     ``escalate_at`` when others are told before (ISO 8601, UTC; empty: never). An approval holds for ``use_within``
     seconds (None: until it is used). The highest ``priority`` comes first.
+
+    ``call`` is as it is written down. ``hidden`` are the JSON pointers (RFC 6901) of the places in its arguments where
+    marks stand for something, by ``hiding``; ``raw`` is the digest of the call as it was planned. ``sealed`` says that
+    what is hidden was kept, encrypted, so that somebody with the role ``reviews:reveal`` can look at it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -138,6 +150,10 @@ class Review:
     claim: Claim | None = None
     comments: tuple[Comment, ...] = ()
     priority: int = 0
+    raw: str = ""
+    hidden: tuple[str, ...] = ()
+    hiding: Hiding = field(default_factory=Hiding)
+    sealed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

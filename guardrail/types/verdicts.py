@@ -81,6 +81,9 @@ class Verdict:
     ``signals`` are over all N samples of the step. ``scored`` are the same ones as they stood when the call was
     decided, over the samples that its stage looks at (the last: its tier's own N); empty where these are all.
     ``doubted``: an early stage's doubt keeps the call from running, whatever its risk is.
+
+    ``raw`` is the digest of the call as it was planned, and what may run. ``hidden`` are the JSON pointers of the
+    places in the arguments of ``call`` where marks stand for what is not written down.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
@@ -105,6 +108,8 @@ class Verdict:
     scored: tuple[Signal, ...] = ()
     doubted: bool = False
     review_id: str = ""
+    raw: str = ""
+    hidden: tuple[str, ...] = ()
 
     def signal(self, name: str) -> Signal | None:
         """The signal of that name, if it was asked for."""
