@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 def at_most(errors: int, n: int, rate: float) -> float:
@@ -43,3 +44,27 @@ def at_most(errors: int, n: int, rate: float) -> float:
         if term < total * 1e-18:
             break
     return min(1.0, math.exp(log_peak) * total)
+
+
+def interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact two-sided interval for a rate of which ``errors`` of n draws came true (Clopper and Pearson 1934), to
+    nine digits.
+
+    Raises:
+        ValueError: there are fewer draws than errors, or the confidence is none.
+    """
+    if not 0 <= errors <= n or not n or not 0 < confidence < 1:
+        raise ValueError(f"{errors} of {n} draws have no interval at a confidence of {confidence}")
+    tail = (1 - confidence) / 2
+    low = 0.0 if not errors else _where(lambda rate: 1 - at_most(errors - 1, n, rate) >= tail)
+    high = 1.0 if errors == n else _where(lambda rate: at_most(errors, n, rate) <= tail)
+    return low, high
+
+
+def _where(reached: Callable[[float], bool]) -> float:
+    """The least rate from which on it holds."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high

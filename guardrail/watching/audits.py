@@ -70,12 +70,14 @@ class SecondDraws:
         return self._until[made]
 
 
-def ran(record: Record, labels: Sequence[Label], draws: SecondDraws, calibration: str) -> list[Ran]:
-    """The calls of a record that ran on the promise of that calibration, as those labels tell of them."""
+def ran(record: Record, labels: Sequence[Label], draws: SecondDraws, calibration: str | None) -> list[Ran]:
+    """The calls of a record that ran on the promise of that calibration (None: on any or none), as those labels tell of
+    them.
+    """
     found: dict[str, Ran] = {}
     for verdict in record.verdict.verdicts:
-        promise = verdict.promise
-        if verdict.route is not Route.EXECUTE or promise is None or promise.calibration != calibration:
+        promised = "" if verdict.promise is None else verdict.promise.calibration
+        if verdict.route is not Route.EXECUTE or calibration not in (None, promised):
             continue
         said = [label for label in labels if label.call_id == verdict.call.id]
         chances = [chance for label in said if (chance := _chance(record, label, draws)) is not None]

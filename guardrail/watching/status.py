@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from datetime import datetime, timedelta
 from typing import Final
 
 from guardrail.calibration import calibration_digest
-from guardrail.calibration.binomial import at_most
 from guardrail.calibration.drift import Drift, drift
-from guardrail.store import Store, stored_records
+from guardrail.review import Queue
+from guardrail.store import Store
 from guardrail.types import (
     CalibratedPolicy,
     CalibratedTier,
     Record,
     Review,
-    ReviewState,
     Route,
     Tier,
     Verdict,
@@ -26,50 +23,57 @@ from guardrail.types import (
 )
 from guardrail.watching.advice import advice
 from guardrail.watching.audits import Ran, SecondDraws, ran
+from guardrail.watching.estimates import bounds
+from guardrail.watching.lately import Lately, lately, moment
 from guardrail.watching.picture import Evidence, ReviewLoad, Status, TierStatus
 from guardrail.watching.streams import Stream, Watched
 
-MOST_RECORDS: Final = 5000
-"""The latest so many records are read, and no more."""
-_WAITING: Final = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
 _MOST_REVIEWS: Final = 10_000
 _UNCURTAILED: Final = "none"
-_CONFIDENCE: Final = 0.95
 
 
 def status(
-    store: Store, calibration: CalibratedPolicy | None, evidence: Watched | None, *, days: float, now: datetime
+    store: Store,
+    calibration: CalibratedPolicy | None,
+    evidence: Watched | None,
+    *,
+    days: float,
+    now: datetime,
+    tenant: str | None = None,
+    read: Lately | None = None,
 ) -> Status:
     """The state of things; ``evidence`` is what watching has found (``look``, ``watched``).
+
+    ``tenant`` leaves out what is another tenant's (None: nothing is). What was promised, its evidence and the alarms
+    are about the calls of all: they belong to the tenant without a name. ``read`` are the records of those days, where
+    they were read before.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    since = now - timedelta(days=days)
+    own = tenant in (None, "")
+    if not own:
+        calibration = evidence = None
     seen = _Seen(calibration, SecondDraws.of(store))
-    count, cut = 0, False
-    for record in _records(store, since):
-        if count == MOST_RECORDS:
-            cut = True
-            break
+    some = read or lately(store, since=now - timedelta(days=days), tenant=tenant)
+    for record in some.records:
         seen.add(record)
-        count += 1
     names = {*seen.routes, *(() if calibration is None else (one.tier for one in calibration.tiers))}
     tiers = tuple(seen.status(tier, evidence) for tier in sorted(names, key=lambda tier: tier.rank))
-    spanned = days if not cut else max((now - seen.first).total_seconds() / 86400, 1e-6)
+    spanned = days if not some.cut else max((now - some.first).total_seconds() / 86400, 1e-6)
     reviewed = sum(one.reviewed for one in tiers)
     found = Status(
         at=now.isoformat(),
         days=days,
         calibration="" if calibration is None else calibration_digest(calibration),
         adopted_by="" if calibration is None else calibration.adopted_by,
-        records=count,
-        cut=cut,
+        records=len(some.records),
+        cut=some.cut,
         tiers=tiers,
-        reviews=_load(store.reviews(states=_WAITING, limit=_MOST_REVIEWS), reviewed / spanned, now),
-        alarms=tuple(store.alarms()),
+        reviews=_load(_waiting(store, tenant), reviewed / spanned, now),
+        alarms=tuple(store.alarms()) if own else (),
     )
-    return replace(found, advice=tuple(advice(found, calibration)))
+    return replace(found, advice=tuple(advice(found, calibration))) if own else found
 
 
 class _Seen:
@@ -80,13 +84,11 @@ class _Seen:
         self._digest = "" if calibration is None else calibration_digest(calibration)
         self._draws = draws
         self.routes: dict[Tier, Counter[Route]] = defaultdict(Counter)
-        self.first = datetime.max.replace(tzinfo=UTC)
         self._uncalibrated: dict[Tier, Counter[str]] = defaultdict(Counter)
         self._ran: dict[Tier, list[tuple[str, Ran]]] = defaultdict(list)
         self._scores: dict[Tier, list[float]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
-        self.first = min(self.first, moment(record.at))
         for verdict in record.verdict.verdicts:
             self.routes[verdict.tier][verdict.route] += 1
             if verdict.uncalibrated:
@@ -149,7 +151,7 @@ def _tier_evidence(tier: CalibratedTier, streams: tuple[Stream, ...]) -> Evidenc
 
 def _evidence(stream: Stream) -> Evidence:
     process, rate = stream.process, stream.rate
-    low, high = (None, None) if rate is None else _interval(rate, stream.effective)
+    low, high = (None, None) if rate is None else bounds(rate, stream.effective)
     return Evidence(
         tool=stream.tool,
         audits=process.n,
@@ -163,24 +165,6 @@ def _evidence(stream: Stream) -> Evidence:
     )
 
 
-def _interval(rate: float, n: float) -> tuple[float, float]:
-    """Clopper-Pearson, for so many audits; with unequal probabilities for as many as tell as much, rounded down."""
-    count = max(1, int(n + 1e-9))
-    wrong, tail = min(count, round(rate * count)), (1 - _CONFIDENCE) / 2
-    low = 0.0 if not wrong else _where(lambda p: 1 - at_most(wrong - 1, count, p) >= tail)
-    high = 1.0 if wrong == count else _where(lambda p: at_most(wrong, count, p) <= tail)
-    return low, high
-
-
-def _where(reached: Callable[[float], bool]) -> float:
-    """The least rate from which on it holds, to nine digits."""
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
-
-
 def _load(waiting: list[Review], per_day: float, now: datetime) -> ReviewLoad:
     waits = sorted((now - moment(one.at)).total_seconds() for one in waiting)
     if not waits:
@@ -188,11 +172,5 @@ def _load(waiting: list[Review], per_day: float, now: datetime) -> ReviewLoad:
     return ReviewLoad(waiting=len(waits), longest=waits[-1], median=waits[len(waits) // 2], per_day=per_day)
 
 
-def _records(store: Store, since: datetime) -> Iterator[Record]:
-    return takewhile(lambda record: moment(record.at) >= since, stored_records(store))
-
-
-def moment(at: str) -> datetime:
-    """A time in ISO 8601, UTC where it does not say."""
-    parsed = datetime.fromisoformat(at)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
+def _waiting(store: Store, tenant: str | None) -> list[Review]:
+    return Queue(store, tenant=tenant).waiting(limit=_MOST_REVIEWS)

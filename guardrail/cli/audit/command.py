@@ -15,12 +15,12 @@ from rich.text import Text
 from guardrail import audit as chains
 from guardrail.audit import Problem
 from guardrail.cli import render
-from guardrail.cli.audit.heads import HeadFile, read_heads, write_heads
 from guardrail.cli.options import by_option, json_option, opened_store, reviewer, store_option
 from guardrail.cli.records import print_json
 from guardrail.cli.safe_text import shown
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError
+from guardrail.heads import HeadFile, read_heads, write_heads
 from guardrail.types import AuditEntry, AuditHead
 
 BROKEN: Final = 5
