@@ -20,6 +20,7 @@
     │   ├── NotPermitted           ... whoever asks may not do it: a role or scope lacks, or it is an agent
     │   ├── TooManyReviews         ... one requester has asked for more reviews than the policy lets it
     │   └── InvalidDecision        ... not allowed for this call, or not readable as a decision
+    ├── BadSignature           a webhook that was not signed with the secret, was changed, or is old
     └── CallBlocked            a tool call that must not run (raised in front of the tool)
 
 Messages say what is wrong, where, and what to do.
@@ -115,6 +116,10 @@ class TooManyReviews(ReviewError):
 
 class InvalidDecision(ReviewError):
     """Not allowed for this call, or not readable as a decision."""
+
+
+class BadSignature(GuardrailError):
+    """A webhook does not come from whoever knows the secret, was changed on its way, or is too old."""
 
 
 class CallBlocked(GuardrailError):
