@@ -14,11 +14,11 @@ from guardrail.codec import to_json
 from guardrail.errors import StoreError
 from guardrail.store.protocol import Store
 from guardrail.store.rows import sort_key
-from guardrail.types import ReviewFilter
+from guardrail.types import Review, ReviewFilter
 
 AT_ONCE = 200
 """Values deleted in one transaction, so that nobody waits long."""
-TABLES = ("records", "labels", "reviews", "draws", "alarms", "states", "spendings", "audit_log", "notices")
+TABLES = ("records", "labels", "reviews", "draws", "alarms", "states", "spendings", "audit_log", "notices", "sealed")
 _PAGE = 500
 
 
@@ -135,8 +135,9 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def export(store: Store, folder: Path) -> dict[str, int]:
-    """Write records (with their labels), reviews, draws, alarms and the audit log into JSON lines, a file each, and say
-    how many there are of each. Pages are read one after the other, so what changes meanwhile may be in it or not.
+    """Write records (with their labels), reviews, what is sealed of them (encrypted, as it is kept), draws, alarms and
+    the audit log into JSON lines, a file each, and say how many there are of each. Pages are read one after the other,
+    so what changes meanwhile may be in it or not.
 
     Raises:
         StoreError: the folder holds such a file, or cannot be written.
@@ -148,6 +149,7 @@ def export(store: Store, folder: Path) -> dict[str, int]:
     kinds = {
         "records": _records(store),
         "reviews": _reviews(store),
+        "sealed": _sealed(store),
         "draws": _draws(store),
         "alarms": iter(store.alarms(standing=False)),
         "audit": _entries(store),
@@ -171,13 +173,19 @@ def _records(store: Store) -> Iterator[object]:
         before = page[-1].id
 
 
-def _reviews(store: Store) -> Iterator[object]:
+def _reviews(store: Store) -> Iterator[Review]:
     for tenant in store.audit_tenants():
         page = store.find_reviews(ReviewFilter(tenant=tenant), limit=_PAGE)
         yield from page.reviews
         while page.after:
             page = store.find_reviews(ReviewFilter(tenant=tenant), limit=_PAGE, after=page.after)
             yield from page.reviews
+
+
+def _sealed(store: Store) -> Iterator[object]:
+    """As they are kept: encrypted."""
+    for review in _reviews(store):
+        yield from store.sealed(review.id)
 
 
 def _draws(store: Store) -> Iterator[object]:

@@ -15,6 +15,7 @@ from guardrail.errors import StoreError
 from guardrail.store import changes, listing, rows
 from guardrail.store.memory_log import MemoryLog
 from guardrail.store.memory_notices import MemoryNotices
+from guardrail.store.memory_sealed import MemorySealed
 from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
@@ -27,6 +28,7 @@ from guardrail.types import (
     ReviewFilter,
     ReviewPage,
     ReviewState,
+    Sealed,
     Spending,
     Usage,
 )
@@ -42,7 +44,7 @@ class _Row(NamedTuple):
     thread_id: str
 
 
-class MemoryStore(MemoryNotices):
+class MemoryStore(MemoryNotices, MemorySealed):
     """A store in memory, safe for threads. Values are kept as JSON, as every other store keeps them."""
 
     url = "memory://"
@@ -59,6 +61,7 @@ class MemoryStore(MemoryNotices):
         self._states: dict[str, tuple[int, str]] = {}
         self._log = MemoryLog()
         self._notices: dict[str, str] = {}
+        self._sealed: dict[tuple[str, str], Sealed] = {}
         self._closed = False
 
     def add_record(self, record: Record) -> bool:

@@ -14,6 +14,7 @@ from guardrail.store.postgres_address import address
 from guardrail.store.postgres_database import Connection, Database
 from guardrail.store.postgres_log import sql
 from guardrail.store.postgres_notices import PostgresNotices
+from guardrail.store.postgres_sealed import PostgresSealed
 from guardrail.store.postgres_texts import escaped, exact, lookup, lookups, restored
 from guardrail.store.postgres_watch import Watch
 from guardrail.store.queries import Value, conditional
@@ -37,7 +38,7 @@ T = TypeVar("T", Record, Review)
 W = TypeVar("W")
 
 
-class PostgresStore(PostgresNotices):
+class PostgresStore(PostgresNotices, PostgresSealed):
     """A store in PostgreSQL 14 or later, in a schema made if it is not there: ``guardrail``, or ``?schema=NAME`` in
     the URL, which is otherwise libpq's. Safe for threads, processes and forks, and used again after the server was
     restarted.

@@ -118,11 +118,13 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
     """Delete what is old, some at once, the reviews first."""
     end = rows.sort_key(before)
     if not dry_run:
-        return in_batches(database.write, (_reviews, _records), before=end, by=by, dry_run=False)
+        return in_batches(database.write, (_reviews, _records, _sealed), before=end, by=by, dry_run=False)
     try:
         return database.write(
             lambda connection: undo(
-                in_batches(lambda batch: batch(connection), (_reviews, _records), before=end, by=by, dry_run=True)
+                in_batches(
+                    lambda batch: batch(connection), (_reviews, _records, _sealed), before=end, by=by, dry_run=True
+                )
             )
         )
     except UndoneError as undone:
@@ -154,3 +156,10 @@ def _records(connection: Connection, asked: dict[str, Any], by: str, *, dry_run:
     if not dry_run:
         postgres_log.append_all(connection, entries)
     return (found[-1][0] if found else -1), Pruned(records=len(found), labels=len(labels))
+
+
+def _sealed(connection: Connection, asked: dict[str, Any], by: str, *, dry_run: bool) -> tuple[int, Pruned]:
+    """What was sealed for reviews that are not there any more."""
+    del by, dry_run
+    connection.execute(sql("delete_sealed"), asked)
+    return -1, Pruned()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from guardrail.audit import AuditView
 from guardrail.store.notices import Notices
+from guardrail.store.sealing import SealedValues
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -27,7 +28,7 @@ from guardrail.types import (
 )
 
 
-class Store(Notices, Protocol):
+class Store(Notices, SealedValues, Protocol):
     """Durable records, reviews and spending, safe for several threads and processes.
 
     Every write is committed when the method returns, and reviews, labels and spending then survive a power cut.

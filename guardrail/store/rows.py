@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
-from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Notice, Record, Review, Spending
+from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Notice, Record, Review, Sealed, Spending
 
-T = TypeVar("T", Record, Review, Label, AuditDraw, Alarm, Notice)
+T = TypeVar("T", Record, Review, Label, AuditDraw, Alarm, Notice, Sealed)
 MIN_PREFIX = 6
 MOST_TOKENS = 10**12
 """No entry has more: sums of so many stay exact in every backend."""
 
 
-def encode(value: Record | Review | Label | AuditDraw | Alarm | Notice) -> str:
+def encode(value: Record | Review | Label | AuditDraw | Alarm | Notice | Sealed) -> str:
     """The value as ASCII JSON, which holds any text, lone surrogates included.
 
     Raises:
@@ -29,7 +29,7 @@ def encode(value: Record | Review | Label | AuditDraw | Alarm | Notice) -> str:
     return encode_both(value)[0]
 
 
-def encode_both(value: Record | Review | Label | AuditDraw | Alarm | Notice) -> tuple[str, dict[str, Any]]:
+def encode_both(value: Record | Review | Label | AuditDraw | Alarm | Notice | Sealed) -> tuple[str, dict[str, Any]]:
     """What ``encode`` gives, and the data that it is the text of.
 
     Raises:

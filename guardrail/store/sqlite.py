@@ -17,6 +17,7 @@ from guardrail.store.queries import Value
 from guardrail.store.queries import conditional as _conditional
 from guardrail.store.queries import queries as _queries
 from guardrail.store.sqlite_notices import SQLiteNotices
+from guardrail.store.sqlite_sealed import SQLiteSealed
 from guardrail.store.watch import wait_for_change
 from guardrail.types import (
     Alarm,
@@ -36,7 +37,7 @@ from guardrail.types import (
 T = TypeVar("T", Record, Review)
 
 
-class SQLiteStore(SQLiteNotices):
+class SQLiteStore(SQLiteNotices, SQLiteSealed):
     """A store in an SQLite file, made if it is not there. Safe for threads, processes and forks.
 
     ``timeout`` is how long to wait for another writer, in seconds. With ``create`` false the file must exist.

@@ -41,7 +41,11 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
     if dry_run:
         try:
             with database.write() as connection:
-                undo(in_batches(lambda batch: batch(connection), (_reviews, _records), before=end, by=by, dry_run=True))
+                undo(
+                    in_batches(
+                        lambda batch: batch(connection), (_reviews, _records, _sealed), before=end, by=by, dry_run=True
+                    )
+                )
         except UndoneError as undone:
             return undone.pruned
 
@@ -49,7 +53,7 @@ def prune(database: Database, before: str, *, by: str, dry_run: bool) -> Pruned:
         with database.write() as connection:
             return batch(connection)
 
-    return in_batches(own, (_reviews, _records), before=end, by=by, dry_run=False)
+    return in_batches(own, (_reviews, _records, _sealed), before=end, by=by, dry_run=False)
 
 
 def _reviews(connection: sqlite3.Connection, asked: dict[str, Any], by: str, *, dry_run: bool) -> tuple[int, Pruned]:
@@ -77,3 +81,10 @@ def _records(connection: sqlite3.Connection, asked: dict[str, Any], by: str, *, 
         connection.execute(queries()["delete_labels"], {"record_id": identity})
         connection.execute(queries()["delete_record"], {"record_id": identity})
     return (found[-1][0] if found else -1), Pruned(records=len(found), labels=labels)
+
+
+def _sealed(connection: sqlite3.Connection, asked: dict[str, Any], by: str, *, dry_run: bool) -> tuple[int, Pruned]:
+    """What was sealed for reviews that are not there any more."""
+    del by, dry_run
+    connection.execute(queries()["delete_sealed"], asked)
+    return -1, Pruned()

@@ -169,7 +169,7 @@ def test_an_export_is_json_lines_for_other_programs(store: LastingStore, tmp_pat
     store.add_review(replace(review("rev-other1"), tenant="other"))
     folder = tmp_path / "out" / "here"
     counts = export(store, folder)
-    assert counts == {"records": 6, "reviews": 7, "draws": 1, "alarms": 0, "audit": 14}
+    assert counts == {"records": 6, "reviews": 7, "sealed": 0, "draws": 1, "alarms": 0, "audit": 14}
     assert {one: len((folder / f"{one}.jsonl").read_text().splitlines()) for one in counts} == counts
     first = json.loads((folder / "records.jsonl").read_text().splitlines()[0])
     assert (first["id"], len(first["labels"])) == ("rec-newest", 1)
@@ -192,6 +192,7 @@ def test_a_store_says_what_it_holds(store: LastingStore) -> None:
         "spendings": 0,
         "audit_log": 13,
         "notices": 0,
+        "sealed": 0,
     }
 
 

@@ -314,3 +314,14 @@ SELECT count(*) FROM (
 -- name: forget_notices
 DELETE FROM notices
 WHERE seq IN (SELECT seq FROM notices WHERE at < %(before)s AND state <> 'owed' LIMIT %(limit)s FOR UPDATE SKIP LOCKED);
+
+-- name: add_sealed
+INSERT INTO sealed (review_id, slot, at, body) VALUES (%(review_id)s, %(slot)s, %(at)s, %(body)s)
+ON CONFLICT (review_id, slot) DO NOTHING;
+
+-- name: sealed
+SELECT body FROM sealed WHERE review_id = %(review_id)s ORDER BY slot;
+
+-- name: delete_sealed
+DELETE FROM sealed WHERE at < %(before)s
+    AND NOT EXISTS (SELECT 1 FROM reviews WHERE reviews.id = sealed.review_id);

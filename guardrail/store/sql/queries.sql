@@ -329,3 +329,16 @@ DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE at < :before AND
 
 -- name: count_notices
 SELECT count(*) FROM notices;
+
+-- name: add_sealed
+INSERT INTO sealed (review_id, slot, at, body) VALUES (:review_id, :slot, :at, :body)
+ON CONFLICT (review_id, slot) DO NOTHING;
+
+-- name: sealed
+SELECT body FROM sealed WHERE review_id = :review_id ORDER BY slot;
+
+-- name: delete_sealed
+DELETE FROM sealed WHERE at < :before AND NOT EXISTS (SELECT 1 FROM reviews WHERE reviews.id = sealed.review_id);
+
+-- name: count_sealed
+SELECT count(*) FROM sealed;
