@@ -11,10 +11,12 @@ from guardrail.policy import Policy
 from guardrail.review import Queue
 from guardrail.store import Store
 from guardrail.version import __version__
-from guardrail.web import api, auth, pages
-from guardrail.web.errors import add_error_handlers
+from guardrail.web import api, auth, health, pages
+from guardrail.web.errors import Unbroken, add_error_handlers
+from guardrail.web.guarding import Guarding
 from guardrail.web.headers import Headers
 from guardrail.web.house import House
+from guardrail.web.metrics import Counted
 from guardrail.web.settings import Settings
 
 
@@ -37,9 +39,13 @@ def create_app(
     )
     add_error_handlers(app)
     app.include_router(api.router)
+    app.include_router(health.router)
     app.include_router(auth.router)
     app.include_router(pages.router)
     pages.mount_static(app)
     app.add_middleware(auth.Authenticated)
+    app.add_middleware(Guarding)  # before anybody reads a cookie or a body
+    app.add_middleware(Unbroken)
+    app.add_middleware(Counted)
     app.add_middleware(Headers)  # outermost: every answer has them
     return app

@@ -27,6 +27,7 @@ from guardrail.types import (
     Turn,
 )
 from guardrail.web import Settings, create_app
+from guardrail.web.errors import FAILED
 from tests.engine.steps import in_order
 from tests.review.queues import Clock
 
@@ -82,6 +83,8 @@ class As:
         if scope["type"] == "http":
             scope.setdefault("state", {}).update({"principal": self._who, "csrf": CSRF if self._who else ""})
         await self._app(scope, receive, send)
+        if FAILED in scope:  # a client that is told so goes on; in all others the test fails with what happened
+            raise scope[FAILED]
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-router = APIRouter(prefix="/api/v1")
+from guardrail.web.api.router import router
 
 __all__ = ["router"]

@@ -1,0 +1,68 @@
+"""Look at the queue."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.requests import Request
+
+from guardrail.audit import shard_of
+from guardrail.errors import NotFound
+from guardrail.web.api import told
+from guardrail.web.api.asked import NoQuery, Once, ReviewsQuery, TrailQuery
+from guardrail.web.api.routing import READING, problems, room
+from guardrail.web.house import find_page, house, visible_record, whole_review
+
+router = room("reviews")
+ReviewId = Annotated[str, Path(max_length=200, description="The whole id of a review.")]
+_SCANNED = 5_000
+_PAGE = 500
+
+
+@router.get("/reviews", summary="List reviews", responses=READING | problems(400), dependencies=[Once])
+def list_reviews(request: Request, wanted: ReviewsQuery) -> told.ReviewsTold:
+    """The highest priority first, the oldest of one priority first. Needs the scope `reviews:read`."""
+    page = find_page(request, wanted.filter(), limit=wanted.limit, after=wanted.after)
+    return told.ReviewsTold(reviews=tuple(map(told.line, page.reviews)), after=page.after)
+
+
+@router.get("/reviews/{review_id}", summary="One review", responses=READING | problems(404), dependencies=[NoQuery])
+def get_review(request: Request, review_id: ReviewId) -> told.ReviewTold:
+    """The call as it would run, whole, and the evidence on it, cut where it is very long. All of it is untrusted text.
+    A decision names the `digest` given here. Needs the scope `reviews:read`.
+    """
+    review = whole_review(request, review_id)
+    try:
+        record = told.record(visible_record(request, review.record_id))
+    except NotFound:
+        record = None
+    return told.ReviewTold(review=review, record=record)
+
+
+@router.get(
+    "/reviews/{review_id}/history", summary="What happened", responses=READING | problems(404), dependencies=[NoQuery]
+)
+def get_history(request: Request, review_id: ReviewId) -> told.HistoryTold:
+    """Every change of state, every vote and comment. Needs the scope `reviews:read`."""
+    return told.history(whole_review(request, review_id))
+
+
+@router.get(
+    "/reviews/{review_id}/audit", summary="Its audit trail", responses=READING | problems(404), dependencies=[Once]
+)
+def get_trail(request: Request, review_id: ReviewId, wanted: TrailQuery) -> told.EntriesTold:
+    """What the append-only log says of it. A page may be short, with `more` behind it. Needs `reviews:read`."""
+    review, store = whole_review(request, review_id), house(request).store
+    shard, after, found = shard_of(review.id), wanted.after, []
+    for _ in range(_SCANNED // _PAGE):
+        page = store.audit_entries(tenant=review.tenant, shard=shard, after=after, limit=_PAGE)
+        for entry in page:
+            after = entry.number
+            if entry.subject == review.id:
+                found.append(entry)
+                if len(found) == wanted.limit:
+                    return told.EntriesTold(entries=tuple(found), after=after, more=True)
+        if len(page) < _PAGE:
+            return told.EntriesTold(entries=tuple(found), after=after, more=False)
+    return told.EntriesTold(entries=tuple(found), after=after, more=True)
