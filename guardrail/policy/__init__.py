@@ -3,6 +3,7 @@
 from guardrail.policy.budget import Allowance, cost, midnight
 from guardrail.policy.defaults import COMPARATORS, SIGNALS, TIER_DEFAULTS, TierSettings
 from guardrail.policy.policy import Policy
+from guardrail.policy.redaction import Redaction
 from guardrail.policy.resolution import Resolution, stricter
 from guardrail.policy.reviewing import Floods, Reviewers, Timeout
 from guardrail.policy.rules import Rule
@@ -21,6 +22,7 @@ __all__ = [
     "Op",
     "Policy",
     "Price",
+    "Redaction",
     "Resolution",
     "Reviewers",
     "Rule",

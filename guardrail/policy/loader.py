@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from guardrail.errors import PolicyError
 from guardrail.policy.complaints import Place, Source, complaint, kind_of, read_file
 from guardrail.policy.defaults import FREE, TIER_DEFAULTS, TierSettings
-from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RulePart
+from guardrail.policy.model import BudgetPart, LimitsPart, PolicyFile, PricePart, RedactionPart, RulePart
 from guardrail.policy.problems import PolicyProblem
+from guardrail.policy.redaction import Redaction
 from guardrail.policy.reviewing import Floods, Reviewers, Timeout
 from guardrail.policy.reviewing_model import ReviewersPart, TimeoutPart
 from guardrail.policy.rules import Rule
@@ -62,6 +63,7 @@ def _build(data: object, source: Source, make: Callable[..., P]) -> P:
             calibration=_beside(source, file.calibration),
             uncalibrated=file.uncalibrated or "review",
             floods=Floods(open=file.floods.open, per_hour=file.floods.per_hour) if file.floods else Floods(),
+            redaction=_redaction(file.redaction) if file.redaction else Redaction(),
         )
     except PolicyProblem as problem:
         raise source.error(problem.path, problem.text) from problem
@@ -157,6 +159,10 @@ def _budget(part: BudgetPart | None, prices: Mapping[str, PricePart]) -> Budget:
         **limits,
         prices={name: Price(prompt=price.prompt, completion=price.completion) for name, price in prices.items()},
     )
+
+
+def _redaction(part: RedactionPart) -> Redaction:
+    return Redaction(secrets=part.secrets, paths=tuple(part.paths or ()), sealed=part.sealed)
 
 
 def _limits(part: LimitsPart) -> Limits:

@@ -163,6 +163,17 @@ class PricePart(Part):
     completion: Annotated[float, WithJsonSchema({"type": "number", "minimum": 0})]
 
 
+class RedactionPart(_NotEmpty):
+    """What is hidden in store, logs, pages and notifications. What runs stays what it is."""
+
+    secrets: bool = True
+    """Whether known shapes of secrets are hidden, and arguments that are named like one."""
+    paths: list[Annotated[str, Field(min_length=3)]] | Unset = None
+    """Arguments that are hidden: a tool's name, exact unless * is written, a dot and keys with dots between them."""
+    sealed: Literal["keep", "drop"] | Unset = None
+    """Whether what is hidden of a call under review is kept, encrypted with the key in GUARDRAIL_KEY."""
+
+
 class PolicyFile(Part):
     """A guardrail policy."""
 
@@ -187,5 +198,7 @@ class PolicyFile(Part):
     """What models cost, by name; * is every other model. A limit on money needs it."""
     floods: FloodsPart | Unset = None
     """How many reviews one requester may ask for; any number if left out."""
+    redaction: RedactionPart | Unset = None
+    """What is hidden wherever calls are written down; everything that looks like a secret if left out."""
     tools: list[RulePart] | None = None
     """Ordered rules."""

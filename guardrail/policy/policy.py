@@ -15,6 +15,7 @@ from guardrail.policy.budget_checks import check_budget
 from guardrail.policy.coverage import check_reachable, check_tools
 from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
 from guardrail.policy.problems import PolicyProblem, unknown
+from guardrail.policy.redaction import Redaction, check_paths, check_redaction
 from guardrail.policy.resolution import Resolution, stages_of
 from guardrail.policy.reviewing import Floods, joined
 from guardrail.policy.reviewing_checks import check_floods
@@ -36,7 +37,8 @@ class Policy:
     cost. ``risk_model`` is the path of the risk model's file, for tiers with ``max_risk`` or a condition on ``risk``,
     and for the thresholds of ``calibration``, the path of an adopted calibration. ``uncalibrated`` says what becomes of
     calls that none of these thresholds is for: they are reviewed, or the tier's own rule decides ("defaults").
-    ``floods`` limits how many reviews one requester may ask for.
+    ``floods`` limits how many reviews one requester may ask for. ``redaction`` says what is hidden where calls are
+    written down.
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -52,6 +54,7 @@ class Policy:
     calibration: str | None = None
     uncalibrated: Literal["review", "defaults"] = "review"
     floods: Floods = field(default_factory=Floods)
+    redaction: Redaction = field(default_factory=Redaction)
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -65,6 +68,7 @@ class Policy:
         check_calibration(self.calibration, self.uncalibrated, self.risk_model)
         check_budget(self.budget)
         check_floods(self.floods)
+        check_redaction(self.redaction)
         for index, rule in enumerate(self.rules):
             check_rule(rule, f"tools[{index}]")
         check_reachable(self.rules)
@@ -127,6 +131,7 @@ class Policy:
             {
                 **calibration,
                 **({"floods": codec.to_json(self.floods)} if self.floods.any else {}),
+                **({"redaction": codec.to_json(self.redaction)} if self.redaction != Redaction() else {}),
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
                 "judge_fallback": self.judge_fallback,
@@ -152,6 +157,7 @@ class Policy:
             PolicyError: no; or there are no tools.
         """
         check_tools(self.rules, tools)
+        check_paths(self.redaction, tools)
 
     def resolve(self, call: ToolCall, tool: ToolSpec | None) -> Resolution:
         """What applies to a call; ``tool`` is None if the model was not offered one of that name.

@@ -3,8 +3,28 @@
 from guardrail.redaction.marks import holds_mark
 from guardrail.redaction.masking import Masker
 from guardrail.redaction.places import hidden_places
+from guardrail.redaction.places import steps as path_steps
 from guardrail.redaction.records import HidingOf, mask_record
+from guardrail.redaction.restoring import HiddenEdit, hide_edit, raw_digest, restored
+from guardrail.redaction.sealing import VARIABLE, Vault, key_given, new_key
 from guardrail.redaction.shapes import find_secrets
 from guardrail.redaction.words import shown
 
-__all__ = ["HidingOf", "Masker", "find_secrets", "hidden_places", "holds_mark", "mask_record", "shown"]
+__all__ = [
+    "VARIABLE",
+    "HiddenEdit",
+    "HidingOf",
+    "Masker",
+    "Vault",
+    "find_secrets",
+    "hidden_places",
+    "hide_edit",
+    "holds_mark",
+    "key_given",
+    "mask_record",
+    "new_key",
+    "path_steps",
+    "raw_digest",
+    "restored",
+    "shown",
+]
