@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from guardrail.markup import shown
+from guardrail.visible import plain
 from guardrail.web.house import house
 
 THEME: Final = "theme"
@@ -19,8 +20,10 @@ THEMES: Final = ("light", "dark")
 
 @cache
 def environment() -> jinja2.Environment:
-    """The one environment: an undefined name is an error, and there is no way around the escaper."""
-    return jinja2.Environment(
+    """The one environment: an undefined name is an error, and there is no way around the escaper. The filter ``plain``
+    is for places where nothing can be marked, such as titles: what is hidden is written out there.
+    """
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("guardrail.web", "templates"),
         autoescape=True,
         finalize=shown,
@@ -28,6 +31,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["plain"] = plain
+    return made
 
 
 def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
