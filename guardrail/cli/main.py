@@ -24,6 +24,7 @@ from guardrail.cli.report.command import report
 from guardrail.cli.reviews import reviews
 from guardrail.cli.safe_text import plain
 from guardrail.cli.schema import schema
+from guardrail.cli.serve import serve
 from guardrail.cli.simulate.command import simulate
 from guardrail.cli.status.command import status, watch
 from guardrail.cli.store import store as store_group
@@ -125,5 +126,6 @@ for _command in (
     audits,
     store_group,
     audit,
+    serve,
 ):
     main.add_command(_command)

@@ -6,6 +6,6 @@ from fastapi import APIRouter
 
 from guardrail.web.api import deciding, description, events, records, reviews
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
 for _room in (reviews, deciding, records, events, description):
     router.include_router(_room.router)

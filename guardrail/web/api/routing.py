@@ -35,4 +35,4 @@ WRITING: Final = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 def room(tag: str) -> APIRouter:
     """A router for routes about one thing."""
-    return APIRouter(tags=[tag], default_response_class=Answer)
+    return APIRouter(prefix="/api/v1", tags=[tag], default_response_class=Answer)
