@@ -15,6 +15,7 @@ from guardrail.cli.calibrate.command import calibrate
 from guardrail.cli.cluster import cluster
 from guardrail.cli.explain import explain_schema
 from guardrail.cli.label.command import label
+from guardrail.cli.notify.command import notify
 from guardrail.cli.options import DEFAULT_STORE
 from guardrail.cli.plugins import COMMANDS, entries, load
 from guardrail.cli.policy.command import policy_group
@@ -28,6 +29,7 @@ from guardrail.cli.serve import serve
 from guardrail.cli.simulate.command import simulate
 from guardrail.cli.status.command import status, watch
 from guardrail.cli.store import store as store_group
+from guardrail.cli.upkeep import upkeep
 from guardrail.errors import ConfigError, GuardrailError
 from guardrail.version import __version__
 
@@ -127,5 +129,7 @@ for _command in (
     store_group,
     audit,
     serve,
+    notify,
+    upkeep,
 ):
     main.add_command(_command)

@@ -11,11 +11,11 @@ from guardrail.errors import ConfigError
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["record", "policy", "case", "labelled", "calibration"]))
+@click.argument("name", type=click.Choice(["record", "policy", "case", "labelled", "calibration", "notify"]))
 def schema(name: str) -> None:
     """Print a published JSON Schema, the newest version.
 
-    Of records, policy files, recorded cases, labelled calls, or calibrated policies.
+    Of records, policy files, recorded cases, labelled calls, calibrated policies, or files of notifications.
     """
     folder = files("guardrail") / "schemas"
     entries = folder.iterdir() if folder.is_dir() else []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from guardrail.errors import ConfigError, GuardrailError
+from guardrail.errors import ConfigError, StoreError
 from guardrail.notify.channels import Channel, Configuration
 from guardrail.notify.messages import Message, Telling
 from guardrail.notify.owed import Owing
@@ -118,7 +118,11 @@ class Notifier:
 
     def _told(self, channel: Channel, sender: Sender, pacing: Pacing, claimed: Sequence[Notice]) -> bool | None:
         """Whether the message went out; None where there was nothing to tell, or it is not its turn."""
-        message, left_out = self._telling.message(channel, claimed)
+        try:
+            message, left_out = self._telling.message(channel, claimed)
+        except StoreError as error:  # a damaged review must not hold up the others
+            self._failed(channel, pacing, claimed, NotSent(f"it could not be made ({type(error).__name__})"))
+            return False
         if message is None:
             self._settle(claimed, NoticeState.DROPPED, left_out)
             return None
@@ -129,23 +133,21 @@ class Notifier:
         try:
             sender.send(message, self._clock())
         except Exception as error:  # noqa: BLE001 - a way of telling may raise anything, and the queue goes on
-            self._failed(channel, pacing, claimed, message, _not_sent(error))
+            self._failed(channel, pacing, claimed, _not_sent(error))
             return False
         pacing.sent(self._clock().timestamp())
         self._settle(claimed, NoticeState.SENT, left_out)
         return True
 
-    def _failed(
-        self, channel: Channel, pacing: Pacing, claimed: Sequence[Notice], message: Message, why: NotSent
-    ) -> None:
-        now = self._clock()
+    def _failed(self, channel: Channel, pacing: Pacing, claimed: Sequence[Notice], why: NotSent) -> None:
+        now, message = self._clock(), claimed[0].message[:12]
         pacing.failed(now.timestamp(), str(why), why.after)
         attempts = claimed[0].attempts
         if why.final or attempts >= MOST_ATTEMPTS:
-            _log.error("channel %s: message %s is given up: %s", channel.name, message.id[:12], why)
+            _log.error("channel %s: message %s is given up: %s", channel.name, message, why)
             self._settle(claimed, NoticeState.DEAD, frozenset(), error=str(why))
             return
-        _log.warning("channel %s: message %s was not sent: %s", channel.name, message.id[:12], why)
+        _log.warning("channel %s: message %s was not sent: %s", channel.name, message, why)
         self._put_back(claimed, max(wait(attempts - 1, self._chance), why.after or 0.0), error=str(why), tried=True)
 
     def _settle(
@@ -201,9 +203,5 @@ def send_test(channel: Channel, configuration: Configuration, *, open: Open = op
 
 
 def _not_sent(error: Exception) -> NotSent:
-    if isinstance(error, NotSent):
-        return error
-    # its text may hold an address, a password or an argument
-    return NotSent(
-        f"the channel failed ({type(error).__name__})" if not isinstance(error, GuardrailError) else str(error)
-    )
+    # the text of another exception may hold an address, a password or an argument
+    return error if isinstance(error, NotSent) else NotSent(f"the channel failed ({type(error).__name__})")

@@ -2,7 +2,7 @@
 
 A channel keeps its place in each chain of the log. Notices are kept before the place moves on, under ids that follow
 from what they are about, so that a crash in between loses none, and several processes that look at once owe each
-notice once. What a channel has never looked at begins now, with the calls that wait.
+notice once. A channel that is new begins with what waits now.
 """
 
 from __future__ import annotations
@@ -47,11 +47,14 @@ class Owing:
         if mark == self._mark:
             return 0
         reviews: dict[str, Review | None] = {}
+        tenants = self._store.audit_tenants()
         new = 0
-        for tenant in self._store.audit_tenants():
-            for channel in self._channels:
-                if channel.sees(tenant):
-                    new += self._catch_up(channel, tenant, now, reviews)
+        for channel in self._channels:
+            begun = self._store.state(_begun(channel)) is not None
+            for tenant in filter(channel.sees, tenants):
+                new += self._catch_up(channel, tenant, now, reviews, begun=begun)
+            if not begun:
+                self._store.put_state(_begun(channel), now.isoformat(), revision=0)
         self._mark = mark
         return new
 
@@ -66,16 +69,18 @@ class Owing:
             if channel.wants(NoticeEvent.STUCK, review)
         )
 
-    def _catch_up(self, channel: Channel, tenant: str, now: datetime, reviews: dict[str, Review | None]) -> int:
+    def _catch_up(
+        self, channel: Channel, tenant: str, now: datetime, reviews: dict[str, Review | None], *, begun: bool
+    ) -> int:
         key = f"notify/seen/{channel.name}/{digest(tenant)}"
         heads = {head.shard: head.number for head in self._store.audit_heads(tenant=tenant)}
-        kept = self._store.state(key)
-        if kept is None:
-            new = self._keep(self._waiting(channel, tenant, now))
-            self._store.put_state(key, _text(heads), revision=0)
+        revision, text = self._store.state(key) or (0, "")
+        seen = _read(text)
+        if seen is None and not begun:
+            new = self._keep(self._standing(channel, tenant, now))
+            self._store.put_state(key, _text(heads), revision=revision)
             return new
-        revision, text = kept
-        seen = {int(shard): int(number) for shard, number in json.loads(text).items()}
+        seen = seen or {}  # a tenant that is new since the channel began is told of from its first entry on
         if seen == heads:
             return 0
         alarms: dict[str, Alarm] = {}
@@ -114,7 +119,11 @@ class Owing:
             if about is not None and not settled(event, about) and channel.wants(event, about):
                 yield _notice(channel, event, about, now)
 
-    def _waiting(self, channel: Channel, tenant: str, now: datetime) -> Iterator[Notice]:
+    def _standing(self, channel: Channel, tenant: str, now: datetime) -> Iterator[Notice]:
+        """What waits for somebody as a channel begins."""
+        for alarm in self._store.alarms() if not tenant else ():
+            if channel.wants(NoticeEvent.ALARM, alarm):
+                yield _notice(channel, NoticeEvent.ALARM, alarm, now)
         after = ""
         while True:
             wanted = ReviewFilter(tenant=tenant, states=WAITING)
@@ -169,5 +178,17 @@ def _notice(channel: Channel, event: NoticeEvent, about: Review | Alarm, now: da
     )
 
 
+def _begun(channel: Channel) -> str:
+    return f"notify/begun/{channel.name}"
+
+
 def _text(seen: dict[int, int]) -> str:
     return json.dumps({str(shard): number for shard, number in sorted(seen.items())})
+
+
+def _read(text: str) -> dict[int, int] | None:
+    """The places that ``_text`` wrote; None where there are none that can be read."""
+    try:
+        return {int(shard): int(number) for shard, number in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        return None

@@ -99,9 +99,10 @@ class Pacing:
     def _read(self, now: float) -> tuple[int, Pace]:
         full = float(self._channel.burst)
         revision, text = self._store.state(self._key) or (0, "")
-        if not text:
-            return 0, Pace(tokens=full, at=now)
-        pace = Pace(**json.loads(text))
+        try:
+            pace = Pace(**json.loads(text)) if text else Pace(tokens=full, at=now)
+        except (ValueError, TypeError):  # of another version: it starts anew
+            pace = Pace(tokens=full, at=now)
         # a clock that went back gives nothing
         gained = max(0.0, now - pace.at) / self._channel.every
         return revision, replace(pace, tokens=min(full, pace.tokens + gained), at=max(now, pace.at))

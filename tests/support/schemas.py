@@ -8,6 +8,7 @@ from typing import Any
 
 import guardrail
 from guardrail import codec
+from guardrail.notify import notify_schema
 from guardrail.policy import policy_schema
 from guardrail.types import (
     CALIBRATION_VERSION,
@@ -32,6 +33,7 @@ def published() -> dict[str, dict[str, Any]]:
         f"record.v{RECORD_VERSION}.json": codec.json_schema(Record),
     }
     return {
+        "notify.v1.json": notify_schema(),
         "policy.v1.json": policy_schema(),
         **{name: {"$schema": schema.pop("$schema"), "$id": name, **schema} for name, schema in values.items()},
     }

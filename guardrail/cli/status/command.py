@@ -70,7 +70,7 @@ def status(
     from guardrail.watching import look
     from guardrail.watching import status as status_of
 
-    promised = _promised(policy, calibration)
+    promised = promised_by(policy, calibration)
     with opened_store() as store:
         if cleared is not None:
             _clear(store, cleared, by=reviewer(by), note=note)
@@ -118,7 +118,7 @@ def watch(
     """
     from guardrail.watching import all_of, command, webhook
 
-    promised = _promised(policy, calibration)
+    promised = promised_by(policy, calibration)
     if promised is None:
         raise ConfigError("there is no promise to watch: name one with --policy or --calibration")
     ways = [*map(webhook, urls), *map(command, lines)]
@@ -167,7 +167,7 @@ def _say(line: Text) -> None:
     render.console().print(Text.assemble((f"{at}  ", "dim"), line))
 
 
-def _promised(policy: Path | None, calibration: Path | None) -> CalibratedPolicy | None:
+def promised_by(policy: Path | None, calibration: Path | None) -> CalibratedPolicy | None:
     """What was promised; None where nothing was named.
 
     Raises:
