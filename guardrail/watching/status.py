@@ -44,16 +44,12 @@ def status(
 ) -> Status:
     """The state of things; ``evidence`` is what watching has found (``look``, ``watched``).
 
-    ``tenant`` leaves out what is another tenant's (None: nothing is). What was promised, its evidence and the alarms
-    are about the calls of all: they belong to the tenant without a name. ``read`` are the records of those days, where
-    they were read before.
+    ``tenant`` leaves out records and reviews of other tenants (None: none is left out); alarms are about the calls of
+    all. ``read`` are the records of those days, where they were read before.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    own = tenant in (None, "")
-    if not own:
-        calibration = evidence = None
     seen = _Seen(calibration, SecondDraws.of(store))
     some = read or lately(store, since=now - timedelta(days=days), tenant=tenant)
     for record in some.records:
@@ -71,9 +67,9 @@ def status(
         cut=some.cut,
         tiers=tiers,
         reviews=_load(_waiting(store, tenant), reviewed / spanned, now),
-        alarms=tuple(store.alarms()) if own else (),
+        alarms=tuple(store.alarms()),
     )
-    return replace(found, advice=tuple(advice(found, calibration))) if own else found
+    return replace(found, advice=tuple(advice(found, calibration)))
 
 
 class _Seen:

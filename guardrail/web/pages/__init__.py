@@ -7,10 +7,10 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from guardrail.web.pages import dashboard, judging, reviews
+from guardrail.web.pages import dashboard, judging, log, records, reviews
 
 router = APIRouter(include_in_schema=False)
-for _room in (reviews, dashboard, judging):
+for _room in (reviews, dashboard, judging, records, log):
     router.include_router(_room.router)
 
 __all__ = ["mount_static", "router"]

@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse, Response
 
 from guardrail.errors import InvalidDecision, NotFound, NotPermitted
 from guardrail.review import READ
-from guardrail.review.people import check_person, check_scope, named
-from guardrail.types import DecisionType, Principal
+from guardrail.review.people import check_person, named
+from guardrail.types import DecisionType, Principal, PrincipalKind
 from guardrail.watching.desk import OPEN
-from guardrail.web.house import house, principal
+from guardrail.web.house import house, need, principal
 from guardrail.web.pages import figures
-from guardrail.web.pages.board import board_for, boards
+from guardrail.web.pages.board import board_for, boards, operates
 from guardrail.web.templating import page
 
 DAYS: Final = (1, 7, 30)
@@ -28,10 +28,9 @@ router = APIRouter()
 @router.get("/dashboard")
 def show(request: Request, days: str = "7") -> Response:
     """The whole of it, for the tenant of who asks."""
-    who = principal(request)
-    check_scope(who, READ, "see how it goes")
+    who = need(request, READ, "see how it goes")
     span = int(days) if days in map(str, DAYS) else 7
-    found = board_for(request, who.tenant, float(span))
+    found = board_for(request, who, float(span))
     return page(
         request,
         "dashboard.html",
@@ -45,7 +44,8 @@ def show(request: Request, days: str = "7") -> Response:
         spans=DAYS,
         states=OPEN,
         kinds=tuple(DecisionType),
-        may_clear=may_clear(who),
+        operator=operates(request, who),
+        may_clear=_may_clear(request, who),
     )
 
 
@@ -54,8 +54,8 @@ def clear(request: Request, alarm_id: str, note: Annotated[str, Form()] = "") ->
     """Take an alarm back: its calls may run again."""
     who = named(principal(request))
     check_person(who, "clear alarms")
-    if not may_clear(who):
-        raise NotPermitted(f"{who.name} may not clear alarms: the role {ADMIN} of the tenant without a name is needed")
+    if not _may_clear(request, who):
+        raise NotPermitted(f"{who.name} may not clear alarms: that takes the role {ADMIN} in this server's own tenant")
     reason = note.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise InvalidDecision(
@@ -71,6 +71,6 @@ def clear(request: Request, alarm_id: str, note: Annotated[str, Form()] = "") ->
     return RedirectResponse("/dashboard#alarms", status_code=303)
 
 
-def may_clear(who: Principal) -> bool:
+def _may_clear(request: Request, who: Principal) -> bool:
     """Alarms are about the calls of all tenants, and so not any tenant's to clear."""
-    return ADMIN in who.roles and not who.tenant
+    return who.kind is PrincipalKind.HUMAN and ADMIN in who.roles and operates(request, who)
