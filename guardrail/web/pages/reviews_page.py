@@ -85,7 +85,7 @@ def shown(
         decided_changes=_decided(review),
         take=take,
         take_known=base is not review.call.arguments,
-        signals=[reviews_words.measured(signal) for signal in (seen.verdict.signals if seen.verdict else ())],
+        signals=reviews_words.measurements(seen.verdict.signals if seen.verdict else ()),
         typed=typed,
         presets=PRESETS,
         no_form=Typed(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from guardrail import catalogue
 from guardrail.codec import canonical
-from guardrail.types import DecisionType, Fault, Reason, Review, ReviewState, Safer, Signal
+from guardrail.types import DecisionType, Fault, Reason, Review, ReviewEvent, ReviewState, Safer, Signal
 
 STATES: Final = {
     ReviewState.PENDING: "waits for a person",
@@ -37,6 +37,11 @@ DECIDED: Final = {
     DecisionType.EDIT: "edited",
     DecisionType.REJECT: "rejected",
     DecisionType.RESPOND: "answered",
+}
+_SAID: Final = {
+    **{kind.value: word for kind, word in DECIDED.items()},
+    "commented": "commented",
+    "released": "given back",
 }
 FAULTS: Final = {Fault.WRONG: "the call was wrong", Fault.UNWANTED: "the call was right, and unwanted"}
 REASONS: Final = {
@@ -85,6 +90,9 @@ SIGNALS: Final = {
     "argument_entropy": "How far they spread in their least certain argument",
     "kernel_entropy": "How far they spread, near meanings counting as near",
 }
+_FIRST: Final = frozenset(
+    {"risk", "agreement", "majority_margin", "semantic_entropy", "p_true", "verbalized_confidence", "logprob_mean"}
+)
 _BRIEF: Final = 160
 
 
@@ -118,6 +126,24 @@ def measured(signal: Signal) -> Measured:
         more="; ".join(more),
         missing=signal.missing or "",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """Signals: those that say most to a person first, the others beside them."""
+
+    first: tuple[Measured, ...]
+    others: tuple[Measured, ...]
+
+
+def measurements(signals: Iterable[Signal]) -> Measurements:
+    """The signals as a page shows them."""
+    found = sorted(
+        (measured(signal) for signal in signals),
+        key=lambda one: list(SIGNALS).index(one.name) if one.name in SIGNALS else 0,
+    )
+    first = tuple(one for one in found if one.name in _FIRST and not one.missing)
+    return Measurements(first=first, others=tuple(one for one in found if one not in first))
 
 
 def parsed(text: str) -> datetime | None:
@@ -173,6 +199,14 @@ def brief(arguments: Mapping[str, object]) -> str:
     """The arguments in a line, its end cut off where it is long: to tell calls apart, not to decide by."""
     text = ", ".join(f"{name}={canonical(value)}" for name, value in arguments.items())
     return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…"
+
+
+def happened(event: ReviewEvent) -> str:
+    """One change of a review, in a line."""
+    if event.note in _SAID:
+        return f"{_SAID[event.note]} by {event.by}"
+    state = event.state.value.replace("_", " ")
+    return f"{state} by {event.by}: {event.note}" if event.note else f"{state} by {event.by}"
 
 
 def outcome(review: Review) -> str:
