@@ -154,7 +154,8 @@ def _several(items: Sequence[Item]) -> Sequence[str]:
         if event is NoticeEvent.ALARM:
             lines += [_alarm(one) for one in some[:_NAMED]]
             continue
-        lines.append(f"By tier: {_tally(Counter(one.tier.value for one in some))}")
+        tiers = [(tier, sum(one.tier is tier for one in some)) for tier in reversed(Tier)]
+        lines.append(f"By tier: {', '.join(f'{tier.value} {count}' for tier, count in tiers if count)}")
         lines.append(f"By tool: {_tally(Counter(harmless(one.tool) for one in some))}")
         soonest = min((one.due for one in some if one.due), default="")
         if soonest and event in (NoticeEvent.OPENED, NoticeEvent.ESCALATED):
@@ -180,9 +181,9 @@ def _alarm(item: Item) -> str:
 
 
 def _tally(counts: Counter[str]) -> str:
-    named = [f"{name} {count}" for name, count in counts.most_common(_NAMED)]
-    others = sum(counts.values()) - sum(count for _, count in counts.most_common(_NAMED))
-    return ", ".join((*named, f"others {others}") if others else named)
+    first = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_NAMED]
+    others = counts.total() - sum(count for _, count in first)
+    return ", ".join([*(f"{name} {count}" for name, count in first), *([f"others {others}"] if others else [])])
 
 
 def _when(at: str) -> str:

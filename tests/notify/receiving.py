@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from guardrail.notify import Channel, Configuration, Message, NotSent, Sender
+from guardrail.notify import Channel, Configuration, Message, Notifier, NotSent, Sender
+from guardrail.store import Store
+from guardrail.types import Alarm, Tier
+from tests.support.records import review
 
 START = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -67,6 +71,22 @@ def channel(name: str = "ops", **more: Any) -> Channel:
 
 def configuration(*channels: Channel, url: str = "https://guard.example.com") -> Configuration:
     return Configuration(channels=channels or (channel(),), url=url)
+
+
+def notifier(store: Store, clock: Clock, told: Recorded, *channels: Channel) -> Notifier:
+    return Notifier(store, configuration(*channels), open=told, clock=clock, chance=lambda: 1.0)
+
+
+def opened(store: Store, number: int, **more: Any) -> str:
+    """A new review."""
+    identity = f"review-{number:04d}"
+    store.add_review(replace(review(identity, at=START.isoformat()), **{"requester": "agent", **more}))
+    return identity
+
+
+def alarm(**more: Any) -> Alarm:
+    given = {"id": "alarm-000001", "at": START.isoformat(), "tier": Tier.LOW, "alpha": 0.05, "delta": 0.1, **more}
+    return Alarm(audits=20, wrong=6, e_value=12.0, **given)
 
 
 @dataclass
@@ -152,3 +172,47 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.02)
+
+
+class MailServer:
+    """A mail server on a local port that takes everything."""
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        server = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def say(self, line: str) -> None:
+                self.wfile.write(f"{line}\r\n".encode())
+
+            def handle(self) -> None:
+                self.say("220 ready")
+                while line := self.rfile.readline():
+                    verb = line[:4].upper().strip()
+                    if verb == b"DATA":
+                        self.say("354 go on")
+                        lines = iter(self.rfile.readline, b".\r\n")
+                        server.mails.append(b"".join(one.removeprefix(b".") for one in lines))
+                    self.say("221 bye" if verb == b"QUIT" else "250 fine")
+                    if verb == b"QUIT":
+                        return
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        return int(self.server.server_address[1])
+
+
+@contextmanager
+def mailbox() -> Iterator[MailServer]:
+    mail = MailServer()
+    thread = threading.Thread(target=mail.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield mail
+    finally:
+        mail.server.shutdown()
+        mail.server.server_close()
+        thread.join()

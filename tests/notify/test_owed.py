@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import time, timedelta
@@ -11,39 +10,12 @@ from typing import Any
 import pytest
 
 from guardrail import Queue
-from guardrail.notify import Notifier, Quiet
+from guardrail.notify import Quiet
 from guardrail.notify.owed import Owing
 from guardrail.store import Store, open_store
-from guardrail.types import Alarm, NoticeEvent, NoticeState, ReviewState, Tier
-from tests.notify.receiving import START, Clock, Recorded, channel, configuration
-from tests.support.records import record, refund, review
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    opened = open_store("memory://")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def opened(store: Store, number: int, **more: Any) -> str:
-    identity = f"review-{number:04d}"
-    store.add_review(replace(review(identity, at=START.isoformat()), **{"requester": "agent", **more}))
-    return identity
-
-
-def notifier(store: Store, clock: Clock, told: Recorded, *channels: Any) -> Notifier:
-    return Notifier(store, configuration(*channels), open=told, clock=clock, chance=lambda: 1.0)
-
-
-def alarm(**more: Any) -> Alarm:
-    given = {"id": "alarm-000001", "at": START.isoformat(), "tier": Tier.LOW, "alpha": 0.05, "delta": 0.1, **more}
-    return Alarm(audits=20, wrong=6, e_value=12.0, **given)
+from guardrail.types import NoticeEvent, NoticeState, ReviewState, Tier
+from tests.notify.receiving import START, Clock, Recorded, alarm, channel, notifier, opened
+from tests.support.records import record, refund
 
 
 def test_what_waits_already_is_told_at_the_first_look_and_what_comes_later_at_the_next(
