@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
 import jinja2
 from starlette.requests import Request
@@ -21,7 +22,8 @@ THEMES: Final = ("light", "dark")
 @cache
 def environment() -> jinja2.Environment:
     """The one environment: an undefined name is an error, and there is no way around the escaper. The filter ``plain``
-    is for places where nothing can be marked, such as titles: what is hidden is written out there.
+    is for places where nothing can be marked, such as titles: what is hidden is written out there. ``part`` is
+    for parts of an address.
     """
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("guardrail.web", "templates"),
@@ -32,7 +34,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["plain"] = plain
+    made.filters["part"] = _part
     return made
+
+
+def _part(text: str) -> str:
+    """A text as a part of an address."""
+    return quote(text, safe="", errors="replace")
 
 
 def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -53,4 +61,4 @@ def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HT
             **values,
         )
     )
-    return HTMLResponse(text, status_code=status)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code=status)

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from guardrail.errors import ConfigError, InvalidDecision
 from guardrail.review import READ, live
 from guardrail.types import ReviewPage, Tier
+from guardrail.visible import warnings
 from guardrail.web.house import find_page, house, need
 from guardrail.web.pages import reviews_one, reviews_together, reviews_words, theme
 from guardrail.web.pages.reviews_filter import STATE_NAMES, Asked, asked, equal_ones
@@ -47,6 +48,7 @@ def listed(request: Request) -> Response:
         asked=wanted,
         found=found,
         claims={review.id: live(review, now) for review in found.reviews},
+        warned={review.id: "; ".join(warnings([review.call.name, review.call.arguments])) for review in found.reviews},
         equal=equal_ones(found.reviews),
         states=STATE_NAMES,
         tiers=[tier.value for tier in Tier],
