@@ -6,7 +6,7 @@ from typing import Any
 
 import markupsafe
 
-from guardrail.visible import runs
+from guardrail.visible import hides, runs
 
 
 def shown(value: Any) -> Any:
@@ -20,3 +20,14 @@ def shown(value: Any) -> Any:
         markupsafe.Markup("<mark>{}</mark>").format(text) if hidden else markupsafe.escape(text)
         for text, hidden in runs(value)
     )
+
+
+def typed(text: str) -> markupsafe.Markup:
+    """A text in a control of a form, where no mark can stand: it goes in as it is, and comes back so.
+
+    Raises:
+        ValueError: it holds what cannot be seen, besides line breaks and tabs; write it out before.
+    """
+    if any(hides(character) for character in set(text) - {"\n", "\t"}):
+        raise ValueError("a text with hidden characters must not go into a form unmarked")
+    return markupsafe.escape(text)
