@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from guardrail.audit import MEANING, SEAL, Problem, verify
+from guardrail.audit import MEANING, SEAL, SHARDS, Problem, verify
 from guardrail.codec import to_json
 from guardrail.errors import ConfigError, StoreError, TooManyReviews
 from guardrail.heads import write_heads
@@ -31,6 +31,7 @@ _SEALS: Final = 5_000
 _PROBLEMS: Final = 200
 _PAGE: Final = 500
 _LONGEST: Final = 300
+_DIGITS: Final = 15
 _one_at_a_time = threading.Lock()
 router = APIRouter()
 
@@ -142,7 +143,8 @@ def _place(before: str) -> tuple[int, ...]:
         ConfigError: it is nothing that a page said.
     """
     parts = before.split("-") if before else []
-    if any(not part.isascii() or not part.isdecimal() or len(part) > 15 for part in parts):
+    known = len(parts) in (0, SHARDS)
+    if not known or any(not part.isascii() or not part.isdecimal() or len(part) > _DIGITS for part in parts):
         raise ConfigError("this is no place in the log: begin at its end")
     return tuple(map(int, parts))
 
