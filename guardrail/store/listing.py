@@ -15,6 +15,7 @@ from guardrail.types import Review, ReviewFilter, ReviewState
 MOST_PRIORITY = 2**31 - 1
 """No priority is further from 0, so that every backend can count it."""
 _CHECKED = 12
+_MOST = 2**63
 _WAITING = frozenset({ReviewState.PENDING, ReviewState.CLAIMED})
 
 
@@ -96,12 +97,23 @@ def place(after: str, wanted: ReviewFilter) -> Place | None:
         text = base64.urlsafe_b64decode(after.encode("ascii") + b"=" * (-len(after) % 4)).decode("ascii")
     except ValueError:
         text = ""
-    if text[:_CHECKED] != _check(text[_CHECKED:], wanted):
+    found = _read(text[_CHECKED:]) if text[:_CHECKED] == _check(text[_CHECKED:], wanted) else None
+    if found is None:
         raise StoreError(
             "this is no place in this list of reviews: start at its beginning, and go on with what a page of the same "
             "filters said"
         )
-    return Place(*json.loads(text[_CHECKED:]))
+    return found
+
+
+def _read(text: str) -> Place | None:
+    """The place that is written there. Anybody can write the check, which has no key: nothing is taken on trust."""
+    try:
+        rank, at, seq = json.loads(text)
+        known = type(rank) is int and type(seq) is int and max(abs(rank), abs(seq)) < _MOST and sort_key(at) == at
+    except (ValueError, TypeError, AttributeError, RecursionError, StoreError):
+        return None
+    return Place(rank, at, seq) if known else None
 
 
 def _check(text: str, wanted: ReviewFilter) -> str:
