@@ -19,8 +19,7 @@ from guardrail.web.house import house, principal, whole_review
 from guardrail.web.pages.reviews_forms import Form, Typed, decision_kind, plain_decision, revision
 from guardrail.web.pages.reviews_page import base_arguments, shown
 from guardrail.web.pages.reviews_scene import scene
-from guardrail.web.pages.reviews_standin import read_form
-from guardrail.web.show import unopened
+from guardrail.web.show import read_form, unopened
 
 router = APIRouter()
 _SAID: Final = {
@@ -35,6 +34,16 @@ _SAID: Final = {
 def one(request: Request, review_id: str) -> Response:
     """Everything about a review."""
     return shown(request, whole_review(request, review_id), said=request.query_params.get("said", ""))
+
+
+@router.get("/reviews/{review_id}/claim")
+@router.get("/reviews/{review_id}/release")
+@router.get("/reviews/{review_id}/comment")
+@router.get("/reviews/{review_id}/resolve")
+@router.get("/reviews/{review_id}/decide")
+def back(request: Request, review_id: str) -> Response:
+    """Where a form was sent to, opened again: nothing is there but the review."""
+    return RedirectResponse(f"/reviews/{whole_review(request, review_id).id}", status_code=303)
 
 
 @router.post("/reviews/{review_id}/claim")
@@ -92,23 +101,20 @@ def decide(request: Request, review_id: str, form: Form) -> Response:
     """Approve, edit, reject or respond: on what was shown, and on nothing that came after."""
     review, who = whole_review(request, review_id), principal(request)
     more: dict[str, Any] = {}
+    base: dict[str, Any] | None = None
     try:
         kind = decision_kind(form)
         decision = plain_decision(form, kind)
         if kind is DecisionType.EDIT:
-            reading = read_form(
-                scene(request, review).tool,
-                base_arguments(request, review, form.get("take")),
-                form.pairs,
-                planned=review.call.arguments,
-            )
-            more["reading"] = reading
+            base = base_arguments(request, review, form.get("take"))
+            tool = scene(request, review).tool
+            reading = more["reading"] = read_form(tool, base, form.pairs, planned=review.call.arguments)
             if not reading.send or reading.arguments is None:
                 return shown(request, review, form=form, status=422 if reading.errors else 200, **more)
             decision = replace(decision, arguments=reading.arguments)
         _check_unchanged(review, form)
         if kind in RUNS:
-            _check_opened(request, review, decision.arguments, form)
+            _check_opened(request, review, form, edited=decision.arguments, base=base)
         decided = house(request).queue.decide(
             review.id, decision, by=who, seen_digest=form.get("digest"), override=bool(form.get("override"))
         )
@@ -126,13 +132,16 @@ def _check_unchanged(review: Review, form: Typed) -> None:
         raise ReviewConflict(f"this review changed since you looked at it{what}. Nothing was decided: look again")
 
 
-def _check_opened(request: Request, review: Review, edited: dict[str, Any] | None, form: Typed) -> None:
-    runs = review.call.arguments if edited is None else edited
+def _check_opened(
+    request: Request, review: Review, form: Typed, *, edited: dict[str, Any] | None, base: dict[str, Any] | None
+) -> None:
+    """Whether all that would run was shown: of an edit, what stands in it as it stood in what it was made from."""
     left = unopened(
-        runs,
+        review.call.arguments if edited is None else edited,
         form.all("opened"),
         secret=getattr(request.state, "csrf", ""),
         bound=review.digest,
+        base=base,
     )
     if left:
         names = ", ".join(fold.path_text for fold in left[:5])

@@ -13,9 +13,9 @@ from guardrail.visible import warnings
 from guardrail.web.pages import reviews_words
 from guardrail.web.pages.reviews_forms import PRESETS, Typed
 from guardrail.web.pages.reviews_scene import Scene, scene
-from guardrail.web.pages.reviews_standin import edit_form
 from guardrail.web.show import (
     Opening,
+    edit_form,
     show_conversation,
     show_differences,
     show_meanings,
@@ -82,6 +82,7 @@ def shown(
         conversation=_conversation(seen, opening),
         form=(reading.form if reading is not None else edit_form(seen.tool, base)) if editable else None,
         changed=_changed(review, base, reading),
+        edit_warnings=reading.warnings if reading is not None else (),
         decided_changes=_decided(review),
         take=take,
         take_known=base is not review.call.arguments,

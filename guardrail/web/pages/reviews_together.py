@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -36,11 +36,7 @@ def decide_together(request: Request, form: Form) -> Response:
     offered = _reviews(request, form.all("id"))
     try:
         kind = decision_kind(form)
-        if not chosen:
-            raise InvalidDecision("nothing was chosen: tick the calls that this is about")
-        named = {review.id for review in offered}
-        if not chosen.keys() <= named:
-            raise InvalidDecision("the form chooses calls that it did not show: open the list again")
+        _check_chosen(chosen, offered)
         if kind is DecisionType.APPROVE:
             _check_opened(request, offered[0], form)
         outcomes = house(request).queue.decide_all(
@@ -57,6 +53,13 @@ def _reviews(request: Request, ids: Sequence[str]) -> list[Review]:
     if not 1 <= len(ids) <= MAX_BATCH:
         raise InvalidDecision(f"1 to {MAX_BATCH} reviews are decided together, not {len(ids)}")
     return [whole_review(request, one) for one in dict.fromkeys(ids)]
+
+
+def _check_chosen(chosen: Mapping[str, str], offered: Sequence[Review]) -> None:
+    if not chosen:
+        raise InvalidDecision("nothing was chosen: tick the calls that this is about")
+    if not chosen.keys() <= {review.id for review in offered}:
+        raise InvalidDecision("the form chooses calls that it did not show: open the list again")
 
 
 def _check_opened(request: Request, review: Review, form: Typed) -> None:

@@ -81,6 +81,9 @@ document.addEventListener("click", (event) => {
 });
 if (one("#review") && ANCHORS[location.hash.slice(1)]) open(ANCHORS[location.hash.slice(1)]);
 
+const again = one(".choice[open]");
+if (again && !location.hash) (one("[aria-invalid='true']", again) ?? one("#problem") ?? again).scrollIntoView({ block: "center" });
+
 // Keys -------------------------------------------------------------------------------------------
 
 const help = one("#help");
