@@ -78,7 +78,9 @@ def test_filters_are_the_queues(any_site: Site) -> None:
     assert {query: rows(listed(any_site, query)) for query in expected} == expected
 
 
-@pytest.mark.parametrize("query", ["?state=nonsense", "?tier=nonsense", "?after=nonsense", "?tool=%00", "?after=%00", "?after=%ED%B2%80"])
+@pytest.mark.parametrize(
+    "query", ["?state=nonsense", "?tier=nonsense", "?after=nonsense", "?tool=%00", "?after=%00", "?after=%ED%B2%80"]
+)
 def test_a_filter_that_is_none_says_so(any_site: Site, query: str) -> None:
     any_site.ask()
     answer = any_site.client().get(f"/reviews{query}")
