@@ -88,7 +88,7 @@ OTHERS: Final = (
     Kind(429, "too-many-requests", "Too much at once"),
     INTERNAL,
 )
-_BY_STATUS: Final = {kind.status: kind for kind in OTHERS} | {kind.status: kind for _, kind in KINDS[:2]}
+_BY_STATUS: Final = {kind.status: kind for _, kind in reversed(KINDS)} | {kind.status: kind for kind in OTHERS}
 _SILENT: Final = frozenset({503, 507})
 """Of these the store's own words stay in the log: they may name paths and addresses."""
 

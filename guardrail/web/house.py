@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection
 
@@ -120,14 +120,23 @@ def find_page(request: HTTPConnection, wanted: ReviewFilter, *, limit: int, afte
         NotSignedIn, NotPermitted: not signed in, or the credentials are not for reading.
         ConfigError: ``after`` is nothing that a page of the same filters said, or a time is none.
     """
+    if wanted.due_before is not None:
+        _check_time(wanted.due_before)
     try:
         return house(request).queue.find(wanted, by=principal(request), limit=limit, after=after)
     except (StoreLocked, StoreFull):
         raise
     except StoreError as error:
-        if after or wanted.due_before is not None:
+        if after:
             raise ConfigError(str(error)) from error
         raise
+
+
+def _check_time(text: str) -> None:
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"{text[:50]!r} is no time: write it as 2026-01-31T12:00:00Z") from error
 
 
 def visible_record(request: HTTPConnection, record_id: str) -> Record:

@@ -10,6 +10,7 @@ import guardrail
 from guardrail import codec
 from guardrail.notify import notify_schema
 from guardrail.policy import policy_schema
+from guardrail.store import MemoryStore
 from guardrail.types import (
     CALIBRATION_VERSION,
     CASE_VERSION,
@@ -22,6 +23,7 @@ from guardrail.types import (
 )
 
 FOLDER = Path(guardrail.__file__).parent / "schemas"
+API = "openapi.v1.json"
 
 
 def published() -> dict[str, dict[str, Any]]:
@@ -39,11 +41,19 @@ def published() -> dict[str, dict[str, Any]]:
     }
 
 
+def api() -> dict[str, Any]:
+    """What the HTTP API takes and gives, as the code has it now."""
+    from guardrail.web import create_app
+    from guardrail.web.api.description import description
+
+    return description(create_app(MemoryStore()))
+
+
 def text(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name, schema in published().items():
+    for name, schema in {**published(), API: api()}.items():
         (FOLDER / name).write_text(text(schema), encoding="utf-8")

@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from guardrail.errors import GuardrailError, ReviewConflict
 from guardrail.review import Outcome
+from guardrail.review.people import check_reviewer
 from guardrail.types import Decision, DecisionType, Fault, Principal, Review, ReviewState
 from guardrail.web.api import told
 from guardrail.web.api.asked import (
@@ -19,11 +20,11 @@ from guardrail.web.api.asked import (
     Resolution,
 )
 from guardrail.web.api.reviews import ReviewId
-from guardrail.web.api.routing import WRITING, room
+from guardrail.web.api.routing import WRITING, may_decide, room
 from guardrail.web.errors import described
 from guardrail.web.house import house, need_person, whole_review
 
-router = room("deciding")
+router = room("deciding", may_decide)
 
 
 @router.post("/reviews/{review_id}/claim", summary="Claim a review", responses=WRITING, dependencies=[NoQuery])
@@ -104,6 +105,7 @@ def comment(request: Request, review_id: ReviewId, body: Remark) -> told.History
 def resolve(request: Request, review_id: ReviewId, body: Resolution) -> told.ReviewLine:
     """Close a review that a crash left `executing`, after looking whether it took effect. Needs `reviews:decide`."""
     who, review = _mine(request, review_id)
+    check_reviewer(who, review, "say what became of it")
     if review.state is not ReviewState.EXECUTING:
         raise ReviewConflict(f"review {review.id[:12]} is {review.state.value}: only one that is executing is resolved")
     queue = house(request).queue

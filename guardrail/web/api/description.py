@@ -12,7 +12,7 @@ from guardrail.web.api.asked import NoQuery
 from guardrail.web.api.routing import problems, room
 from guardrail.web.errors import KINDS, OTHERS
 
-router = room("description")
+router = room("description", None)
 VERSION: Final = "1"
 _ABOUT: Final = """The approval queue of guardrail: tool calls of agents that wait for a human.
 

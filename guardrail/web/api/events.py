@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from guardrail.review import READ
 from guardrail.web.api.asked import EventsQuery, Once
-from guardrail.web.api.routing import READING, problems, room
+from guardrail.web.api.routing import READING, may_read, problems, room
 from guardrail.web.house import house, need
 from guardrail.web.streaming import EventStream
 
-router = room("events")
+router = room("events", may_read)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events, as they happen", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }

@@ -12,10 +12,11 @@ from guardrail.review import READ
 from guardrail.types import AuditDraw
 from guardrail.web.api import told
 from guardrail.web.api.asked import AlarmsQuery, DrawsQuery, EntriesQuery, NoQuery, Once, RecordsQuery
-from guardrail.web.api.routing import READING, problems, room
+from guardrail.web.api.routing import READING, may_read, problems, room, signed_in
 from guardrail.web.house import house, need, need_operator, principal, visible_record, visible_records
 
-router = room("records")
+router = room("records", may_read)
+own = room("records", signed_in)
 RecordId = Annotated[str, Path(max_length=200, description="The whole id of a record.")]
 
 
@@ -68,7 +69,7 @@ def list_draws(request: Request, wanted: DrawsQuery) -> told.DrawsTold:
     )
 
 
-@router.get("/me", summary="Who you are", responses=problems(401, 422), dependencies=[NoQuery])
+@own.get("/me", summary="Who you are", responses=problems(401, 422), dependencies=[NoQuery])
 def me(request: Request) -> told.Me:
     """Whose credentials these are, and what they are for."""
     who = principal(request)

@@ -11,10 +11,10 @@ from guardrail.audit import shard_of
 from guardrail.errors import NotFound
 from guardrail.web.api import told
 from guardrail.web.api.asked import NoQuery, Once, ReviewsQuery, TrailQuery
-from guardrail.web.api.routing import READING, problems, room
+from guardrail.web.api.routing import READING, may_read, problems, room
 from guardrail.web.house import find_page, house, visible_record, whole_review
 
-router = room("reviews")
+router = room("reviews", may_read)
 ReviewId = Annotated[str, Path(max_length=200, description="The whole id of a review.")]
 _SCANNED = 5_000
 _PAGE = 500

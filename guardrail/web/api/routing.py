@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from guardrail.review import READ
 from guardrail.web.errors import PROBLEM, kind_with
+from guardrail.web.house import need, need_person, principal
 
 
 class Answer(JSONResponse):
@@ -33,6 +37,22 @@ READING: Final = problems(401, 403, 422, 503)
 WRITING: Final = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 
-def room(tag: str) -> APIRouter:
-    """A router for routes about one thing."""
-    return APIRouter(prefix="/api/v1", tags=[tag], default_response_class=Answer)
+def signed_in(request: Request) -> None:
+    """Somebody who is known here."""
+    principal(request)
+
+
+def may_read(request: Request) -> None:
+    """Somebody whose credentials are for reading."""
+    need(request, READ, "read reviews")
+
+
+def may_decide(request: Request) -> None:
+    """A person whose credentials are for deciding."""
+    need_person(request, "decide")
+
+
+def room(tag: str, needed: Callable[[Request], None] | None) -> APIRouter:
+    """A router for routes about one thing. Who asks is looked at first: before what they say."""
+    first = [] if needed is None else [Depends(needed)]
+    return APIRouter(prefix="/api/v1", tags=[tag], default_response_class=Answer, dependencies=first)
