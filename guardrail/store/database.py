@@ -7,13 +7,18 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from guardrail.errors import StoreError, StoreFull, StoreLocked
 from guardrail.store.migrate import migrate, transaction
+from guardrail.store.queries import Value
+from guardrail.store.together import Together
 
+T = TypeVar("T")
 # A connection must not be used, nor closed, by the child of a fork: it would disturb the parent's.
 _inherited: list[sqlite3.Connection] = []
 
@@ -53,6 +58,7 @@ class Database:
         self.path = path
         self._timeout = timeout
         self._closed = False
+        self._writer: _Held | None = None
         self._start()
         self._check_path(create=create)
         try:
@@ -79,8 +85,24 @@ class Database:
             if self._local.held.synced != synced:
                 connection.execute(_SYNC[synced])
                 self._local.held.synced = synced
-            with transaction(connection, "BEGIN IMMEDIATE"):
+            with self._turn(), transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
+
+    def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``work`` gives in a durable transaction, which it shares with those that other threads ask for now.
+
+        It may be done again, where that of another one failed; what it raises undoes only its own.
+        """
+        if self._closed:
+            raise self._closed_error()
+        self._leave_to_parent()
+        return self._together(work)
+
+    def look(self, query: str, given: Mapping[str, Value] = MappingProxyType({})) -> tuple[Any, ...] | None:
+        """The first row of a query, which sees one moment by itself and needs no transaction."""
+        with self._translated():
+            found: tuple[Any, ...] | None = self._connection("rw").execute(query, given).fetchone()
+            return found
 
     def wait_for_commit(self, seconds: float) -> None:
         """Until another connection has committed something, for so many seconds, or for one: whoever asks looks then,
@@ -99,16 +121,38 @@ class Database:
             for held in self._held:
                 held.close()
 
+    def _commit(self, works: Sequence[Callable[[sqlite3.Connection], object]]) -> list[object]:
+        """One transaction, on a connection that only these have: what it has read before is still in memory."""
+        with self._translated():
+            writer = self._writer = self._writer or self._opened("rw")
+            with self._turn(), transaction(writer.connection, "BEGIN IMMEDIATE") as connection:
+                return [work(connection) for work in works]
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Threads of one process follow each other without asking SQLite again and again whether it is their turn."""
+        if not self._writing.acquire(timeout=self._timeout):
+            raise StoreLocked(
+                f"{self.path} is being written by another thread of this program (waited {self._timeout:g} s): try "
+                "again; nothing was written"
+            )
+        try:
+            yield
+        finally:
+            self._writing.release()
+
     def _version(self) -> int:
-        with self.read() as connection:
-            (version,) = connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
+        found = self.look("PRAGMA data_version")
+        return int(found[0]) if found else 0
 
     def _start(self) -> None:
         self._pid = os.getpid()
         self._local = threading.local()
         self._held: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._holding = threading.Lock()
+        self._writing = threading.Lock()
+        self._writer = None
+        self._together = Together(self._commit)
 
     def _leave_to_parent(self) -> None:
         """In the child of a fork, have connections and a lock of its own."""
@@ -116,25 +160,31 @@ class Database:
             self._start()
 
     def _connection(self, mode: str) -> sqlite3.Connection:
-        if self._closed:
-            raise StoreError(f"the store {self.path} is closed: open it again")
         self._leave_to_parent()
         held: _Held | None = getattr(self._local, "held", None)
-        if held is None:
-            connection = sqlite3.connect(
-                f"{self.path.as_uri()}?mode={mode}",
-                uri=True,
-                timeout=self._timeout,
-                isolation_level=None,
-                check_same_thread=False,  # used by one thread, closed by any
-            )
-            held = _Held(connection)
-            with self._holding:
-                self._held.add(held)
-            for setting in _SETTINGS:
-                connection.execute(setting)
-            self._local.held = held
+        if held is None or self._closed:
+            self._local.held = held = self._opened(mode)
         return held.connection
+
+    def _opened(self, mode: str) -> _Held:
+        if self._closed:
+            raise self._closed_error()
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,  # used by one thread at a time, closed by any
+        )
+        held = _Held(connection)
+        with self._holding:
+            self._held.add(held)
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        return held
+
+    def _closed_error(self) -> StoreError:
+        return StoreError(f"the store {self.path} is closed: open it again")
 
     def _check_path(self, *, create: bool) -> None:
         if not self.path.parent.is_dir():

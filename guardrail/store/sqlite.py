@@ -85,10 +85,13 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed):
 
     def add_label(self, record_id: str, label: Label) -> Record:
         body = rows.encode(label)
-        with self._database.write() as connection:
+
+        def work(connection: sqlite3.Connection) -> Record:
             name, kept = _find(connection, Record, record_id)
             _add_label(connection, name, label, body)
             return _load(connection, name, kept)
+
+        return self._database.together(work)
 
     def add_review(self, review: Review) -> Review:
         row = {
@@ -98,16 +101,24 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed):
             "record_id": rows.key(review.record_id),
             **_changing(review),
         }
-        with self._database.write() as connection:
-            if connection.execute(_queries()["add_review"], row).rowcount:
-                sqlite_log.append(connection, changes.of_review(review, str(row["body"]), None))
-            _, body = _find(connection, Review, review.id)
-            return rows.decode(Review, body, f"review {review.id}")
+        opened = changes.of_review(review, str(row["body"]), None)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if not connection.execute(_queries()["add_review"], row).rowcount:
+                return False
+            sqlite_log.append(connection, opened)
+            return True
+
+        if not self._database.together(work):
+            return self.review(review.id)
+        return rows.decode(Review, str(row["body"]), f"review {review.id}")
 
     def review(self, review_id: str) -> Review:
-        with self._database.read() as connection:
-            name, body = _find(connection, Review, review_id)
-            return rows.decode(Review, body, f"review {name}")
+        found = self._database.look(_queries()["review_by_id"], {"id": rows.key(review_id)})
+        if found is None:
+            with self._database.read() as connection:
+                found = _find(connection, Review, review_id)
+        return rows.decode(Review, found[1], f"review {found[0]}")
 
     def reviews(
         self,
@@ -128,13 +139,18 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed):
 
     def compare_and_set(self, review: Review) -> bool:
         row = {"id": rows.key(review.id), **_changing(review)}
-        with self._database.write() as connection:
-            before = connection.execute(_queries()["review_before"], row).fetchone()
-            if before is None:
+        before = self._database.look(_queries()["review_before"], row)
+        if before is None:
+            return False
+        changed = changes.of_review(review, str(row["body"]), before[0])
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if not connection.execute(_queries()["compare_and_set"], row).rowcount:
                 return False
-            connection.execute(_queries()["compare_and_set"], row)
-            sqlite_log.append(connection, changes.of_review(review, str(row["body"]), before[0]))
+            sqlite_log.append(connection, changed)
             return True
+
+        return self._database.together(work)
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         with self._database.read() as connection:

@@ -1,13 +1,18 @@
 """How fast the approval queue is, as a ratio to what the database could do at best, in one run.
 
-    python -m tests.benchmarks.queue [--store URL | --server] [--clients 8] [--seconds 10] [--rounds 3]
+    python -m tests.benchmarks.queue [--store URL | --server] [--clients 8] [--processes N] [--seconds 10] [--rounds 3]
         [--items 1000 1000000] [--json]
 
 A cycle is three durable transactions of ``guardrail.review.Queue``: a call is submitted, claimed and approved, each with
-its audit entry; every client is a process. Between its rounds the same number of clients makes bare durable commits of one
-row (SQLite), or pgbench its simple-update transactions (PostgreSQL, whose pgbench is to be found; ``--server`` starts a
-server with the usual settings in a temporary folder). ``transactions_per_s`` and ``bare_per_s`` are medians over rounds,
-``ratio`` is that of the pairs, ``p50`` and ``p99`` are milliseconds for one transaction of the queue.
+its audit entry. Between its rounds the same number of clients makes bare durable commits of one row (SQLite), or pgbench
+its simple-update transactions (PostgreSQL, whose pgbench is to be found; ``--server`` starts a server with the usual
+settings in a temporary folder). ``transactions_per_s`` and ``bare_per_s`` are medians over rounds, ``ratio`` is that of
+the pairs, ``p50`` and ``p99`` are milliseconds for one transaction of the queue.
+
+Clients are threads in ``--processes`` processes, on both sides alike (pgbench's are connections of its own). Left out,
+it is one for SQLite, as in ``guardrail serve``, whose reviewers are threads; and one a client for PostgreSQL, which is the
+store of many processes. A bare commit is one INSERT in WAL mode with ``synchronous = FULL``, as durable as the queue's, and
+every client has its own connection. Every side is warmed up before it is timed, and none runs while another is timed.
 
 ``list_p99_1e3`` and ``list_p99_1e6`` are milliseconds for a page of 50 among so many reviews, over filters of all kinds
 and places deep in the list. The store has to be a new one. ``--items`` without numbers leaves lists out.
@@ -21,6 +26,7 @@ import multiprocessing
 import os
 import random
 import re
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -28,6 +34,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -40,59 +47,80 @@ from guardrail.types import Claim, Principal, Review, ReviewFilter, ReviewState,
 from tests.support import postgres
 from tests.support.records import refund, review
 
-TRANSACTIONS = 3
+WARM = 20
 PAGE = 50
 LISTS = 600
 VARIETY = 240
 DURABLE = "listen_addresses=''\nmax_connections=200\n"
 
 
-def cycles(url: str, seconds: float, seed: int, start: Any, found: Any) -> None:
-    """One client: how long each transaction took."""
+def cycles(url: str, seconds: float, names: list[str], start: Any, found: Any) -> None:
+    """The clients of one process: how long each transaction took."""
     store = open_store(url)
     queue = Queue(store)
     ana = Principal(name="ana")
-    queue.open(_review(f"rev-{seed}-{os.getpid()}-first"))  # connected and prepared
-    took = []
-    start.wait()
-    end = time.monotonic() + seconds
-    number = 0
-    while time.monotonic() < end:
-        number += 1
-        asked = _review(f"rev-{seed}-{os.getpid()}-{number}")
-        for work in (
-            lambda asked=asked: queue.open(asked),
-            lambda asked=asked: queue.claim(asked.id, by=ana),
-            lambda asked=asked: queue.approve(asked.id, by=ana),
-        ):
-            before = time.perf_counter()
-            work()
-            took.append(time.perf_counter() - before)
+
+    def client(name: str) -> list[float]:
+        for number in range(WARM):  # connected, prepared, in memory
+            _cycle(queue, ana, f"{name}-warm-{number}", [])
+        took: list[float] = []
+        start.wait()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            _cycle(queue, ana, f"{name}-{len(took)}", took)
+        return took
+
+    found.put(_in_threads(client, names))
     store.close()
-    found.put(took)
 
 
-def bare(path: str, seconds: float, _: int, start: Any, found: Any) -> None:
-    """One client that commits single rows to a table of its own kind, as durably as the store does."""
-    connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    took = []
-    start.wait()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        before = time.perf_counter()
-        connection.execute("INSERT INTO bare (text) VALUES (?)", ("x" * 100,))
-        took.append(time.perf_counter() - before)
-    connection.close()
-    found.put(took)
+def _cycle(queue: Queue, reviewer: Principal, identity: str, took: list[float]) -> None:
+    asked = _review(identity)
+    begun = time.perf_counter()
+    queue.open(asked)
+    opened = time.perf_counter()
+    queue.claim(identity, by=reviewer)
+    claimed = time.perf_counter()
+    queue.approve(identity, by=reviewer)
+    took += [opened - begun, claimed - opened, time.perf_counter() - claimed]
 
 
-def clients(work: Callable[..., None], where: str, number: int, seconds: float, seed: int) -> list[float]:
-    """What so many processes measured that began together."""
+def bare(path: str, seconds: float, names: list[str], start: Any, found: Any) -> None:
+    """The clients of one process that commit single rows to a table of their own, as durably as the store does."""
+
+    def client(_name: str) -> list[float]:
+        connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        for _ in range(3 * WARM):
+            connection.execute("INSERT INTO bare (text) VALUES (?)", ("x" * 100,))
+        took = []
+        start.wait()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = time.perf_counter()
+            connection.execute("INSERT INTO bare (text) VALUES (?)", ("x" * 100,))
+            took.append(time.perf_counter() - before)
+        connection.close()
+        return took
+
+    found.put(_in_threads(client, names))
+
+
+def _in_threads(client: Callable[[str], list[float]], names: list[str]) -> list[float]:
+    with ThreadPoolExecutor(len(names)) as pool:
+        return [one for took in pool.map(client, names) for one in took]
+
+
+def clients(
+    work: Callable[..., None], where: str, number: int, processes: int, seconds: float, name: str
+) -> list[float]:
+    """What so many clients measured that began together."""
     spawn = multiprocessing.get_context("spawn")
     start, found = spawn.Barrier(number), spawn.Queue()
-    running = [spawn.Process(target=work, args=(where, seconds, seed, start, found)) for _ in range(number)]
+    names = [f"{name}-{client}" for client in range(number)]
+    shares = [names[process::processes] for process in range(min(processes, number))]
+    running = [spawn.Process(target=work, args=(where, seconds, share, start, found)) for share in shares]
     for process in running:
         process.start()
     took = [one for _ in running for one in found.get()]
@@ -127,10 +155,11 @@ def prepare_pgbench(url: str) -> None:
     subprocess.run([program, "-i", "-q", "-s", "10", url], env=environment, capture_output=True, check=True)
 
 
-def throughput(url: str, number: int, seconds: float, rounds: int) -> dict[str, float]:
+def throughput(url: str, number: int, processes: int, seconds: float, rounds: int) -> dict[str, float]:
     """The queue's transactions and the bare ones, in turns."""
     store = open_store(url)
     store.close()
+    run = secrets.token_hex(4)
     with tempfile.TemporaryDirectory(dir=_folder(url)) as folder:
         if url.startswith("postgresql"):
             prepare_pgbench(url)
@@ -142,8 +171,8 @@ def throughput(url: str, number: int, seconds: float, rounds: int) -> dict[str, 
             if url.startswith("postgresql"):
                 plain.append(pgbench(url, number, seconds))
             else:
-                plain.append(len(clients(bare, f"{folder}/bare.db", number, seconds, turn)) / seconds)
-            some = clients(cycles, url, number, seconds, turn)
+                plain.append(len(clients(bare, f"{folder}/bare.db", number, processes, seconds, "")) / seconds)
+            some = clients(cycles, url, number, processes, seconds, f"rev-{run}-{turn}")
             own.append(len(some) / seconds)
             took += some
     cuts = quantiles(took, n=100)
@@ -279,12 +308,11 @@ def _folder(url: str) -> str | None:
 
 def measured(url: str, options: argparse.Namespace) -> dict[str, Any]:
     """Everything, in the benchmark's keys."""
-    found: dict[str, Any] = {
-        "store": "postgresql" if url.startswith("postgresql") else "sqlite",
-        "clients": options.clients,
-    }
+    kind = "postgresql" if url.startswith("postgresql") else "sqlite"
+    processes = options.processes or (options.clients if kind == "postgresql" else 1)
+    found: dict[str, Any] = {"store": kind, "clients": options.clients, "processes": processes}
     if options.rounds:
-        found |= throughput(url, options.clients, options.seconds, options.rounds)
+        found |= throughput(url, options.clients, processes, options.seconds, options.rounds)
     begin = 0
     for items in options.items:
         found[f"list_p99_1e{len(str(items)) - 1}"] = lists(_beside(url), items, begin)
@@ -304,6 +332,7 @@ def main() -> None:
     parser.add_argument("--store")
     parser.add_argument("--server", action="store_true")
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--processes", type=int)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, nargs="*", default=[1000, 1_000_000])

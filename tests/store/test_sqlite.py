@@ -6,15 +6,20 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from guardrail.errors import ConfigError, StoreError, StoreFull, StoreTooNew
 from guardrail.store import MemoryStore, SQLiteStore, open_store
 from tests.support.records import label, record, refund, review
+
+T = TypeVar("T")
+_SETTINGS = ("journal_mode", "synchronous", "foreign_keys")
 
 
 def test_what_was_kept_is_there_after_reopening(path: Path) -> None:
@@ -61,9 +66,22 @@ def test_a_store_follows_no_change_of_directory(path: Path, tmp_path: Path, monk
     store.close()
 
 
-def test_a_decision_is_synced_to_the_disk_before_it_counts_as_taken(path: Path) -> None:
+def test_a_decision_is_synced_to_the_disk_before_it_counts_as_taken(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = SQLiteStore(path)
     store.add_record(record())
+    syncs = []
+    together = store._database.together
+
+    def watched(work: Callable[[sqlite3.Connection], T]) -> T:
+        def more(connection: sqlite3.Connection) -> T:
+            syncs.append([connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SETTINGS])
+            return work(connection)
+
+        return together(more)
+
+    monkeypatch.setattr(store._database, "together", watched)
     for write in (
         lambda: store.add_review(review()),
         lambda: store.compare_and_set(replace(review(), revision=1)),
@@ -71,10 +89,7 @@ def test_a_decision_is_synced_to_the_disk_before_it_counts_as_taken(path: Path) 
     ):
         store.add_record(record())
         write()
-        with store._database.read() as connection:
-            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-            assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    assert syncs == [["wal", 2, 1]] * 3
     store.close()
 
 
@@ -166,7 +181,9 @@ def test_a_full_disk_loses_nothing_that_was_there(path: Path) -> None:
     store.add_review(review())
     with store._database.read() as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        full = f"PRAGMA max_page_count = {pages + 2}"
+        connection.execute(full)
+    store._database.together(lambda connection: connection.execute(full))
     big = record("rec-000002", call=refund(note="x" * 100_000), labels=(label(),))
     with pytest.raises(StoreFull, match="free some disk space"):
         store.add_record(big)
