@@ -6,7 +6,7 @@ from typing import Any
 
 import markupsafe
 
-from guardrail.visible import hides, runs
+from guardrail.visible import runs, spans
 
 
 def shown(value: Any) -> Any:
@@ -28,6 +28,11 @@ def typed(text: str) -> markupsafe.Markup:
     Raises:
         ValueError: it holds what cannot be seen, besides line breaks and tabs; write it out before.
     """
-    if any(hides(character) for character in set(text) - {"\n", "\t"}):
+    if unseen(text):
         raise ValueError("a text with hidden characters must not go into a form unmarked")
     return markupsafe.escape(text)
+
+
+def unseen(text: str) -> bool:
+    """Whether a text in a form would hide something, besides its line breaks and tabs."""
+    return any(hidden and piece.strip("\n\t") for piece, hidden in spans(text))

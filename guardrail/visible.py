@@ -48,9 +48,15 @@ def plain(text: str) -> str:
 
 
 def runs(text: str) -> Iterator[tuple[str, bool]]:
-    """The text in pieces, each with whether it was hidden and is written out here.
+    """The text in pieces, each with whether it was hidden and is written out here."""
+    for piece, is_hidden in spans(text):
+        yield "".join(map(_escape, piece)) if is_hidden else piece, is_hidden
 
-    Marks that pile up on a letter, or stand on none, cover what is beside them: they are written out as well.
+
+def spans(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in pieces as they are, each with whether it is hidden.
+
+    Marks that pile up on a letter, or stand on none, cover what is beside them: they count as hidden.
     """
     found = _to_write_out(text)
     start = 0
@@ -58,7 +64,7 @@ def runs(text: str) -> Iterator[tuple[str, bool]]:
         for match in found.finditer(text):
             if match.start() > start:
                 yield text[start : match.start()], False
-            yield "".join(map(_escape, match.group())), True
+            yield match.group(), True
             start = match.end()
     if start < len(text):
         yield text[start:], False

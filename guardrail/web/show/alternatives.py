@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from guardrail.types import Cluster, MeaningKind, StepVerdict, ToolCall, Verdict
+from guardrail.visible import warnings
 from guardrail.web.show.differing import Differences, show_differences
 from guardrail.web.show.folds import CLOSED, Opening
 from guardrail.web.show.texts import Line, line, lines
@@ -38,6 +40,8 @@ class Meaning:
     cut: int = 0
     """Characters of its words that are left out."""
     take: str = ""
+    warnings: tuple[str, ...] = ()
+    """What a reader should beware of in it, and not in the planned call as well."""
 
     @property
     def percent(self) -> str:
@@ -122,13 +126,16 @@ def _meaning(index: int, cluster: Cluster, *, valid: int, call: ToolCall, openin
     where = replace(opening, where=f"m{index}-")
     found = replace(found, tool=line(cluster.call.name))
     if cluster.call.name != call.name:
-        return replace(found, arguments=show_value(cluster.call.arguments, where))
+        shown = show_value(cluster.call.arguments, where)
+        return replace(found, arguments=shown, warnings=shown.warnings)
     differences = show_differences(call.arguments, cluster.call.arguments, where)
     shown = show_value(cluster.call.arguments, where, differing=differences.paths)
+    known: Sequence[str] = () if cluster.planned else warnings(call.arguments)
     link = ""
     if editable and opening.here and _may_take(cluster, call):
         link = f"{opening.here}?{urlencode({'take': index})}#edit"
-    return replace(found, arguments=shown, differences=differences, take=link)
+    own = tuple(one for one in shown.warnings if one not in known)
+    return replace(found, arguments=shown, differences=differences, take=link, warnings=own)
 
 
 def _says(cluster: Cluster) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import markupsafe
 
-from guardrail.markup import typed
-from guardrail.visible import hides, plain
+from guardrail.markup import typed, unseen
+from guardrail.visible import plain
 from guardrail.web.show.folds import Path
 from guardrail.web.show.jsontext import escaped
 from guardrail.web.show.texts import Line
@@ -111,7 +111,7 @@ class Field:
 
 def safe(text: str) -> bool:
     """Whether a text comes back from a field as it was, and everything in it can be seen."""
-    return not any(hides(character) for character in set(text) - {"\n", "\t"})
+    return not unseen(text)
 
 
 def one_line(text: str) -> bool:

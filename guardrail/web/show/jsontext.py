@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from guardrail.codec import unique_keys
-from guardrail.visible import hides
+from guardrail.visible import spans
 
 _DEEPEST_INDENT: Final = 20
 _LONGEST_NUMBER: Final = 4_000
@@ -29,10 +29,10 @@ def typeable(value: object) -> str:
 
 def escaped(text: str) -> str:
     r"""JSON text with what cannot be seen as ``\\uXXXX``, which means the same within its strings. Line breaks stay."""
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    unseen = {character: _escape(character) for character in set(text) if character != "\n" and hides(character)}
-    return text.translate({ord(character): escape for character, escape in unseen.items()})
+    return "".join(
+        "".join(one if one == "\n" else _escape(one) for one in piece) if hidden else piece
+        for piece, hidden in spans(text)
+    )
 
 
 def read_json(text: str) -> Any:

@@ -71,7 +71,11 @@ def leaf(kind: Kind, shape: Shape, asked: Asked, sent: Sent | None) -> Field:
         name=name,
         label=asked.label,
         path=asked.path,
-        how=How.KEPT if kept else How.LINE if _short(kind, text, as_json=as_json) else How.LINES,
+        how=How.KEPT
+        if kept
+        else How.LINE
+        if one_line(text) and (base is not ABSENT or kind is not Kind.JSON)
+        else How.LINES,
         words=shape.words,
         hint=shape.hint,
         note=note,
@@ -130,10 +134,6 @@ def _number(text: str) -> int | float:
 
 
 _READERS: Final[dict[Kind, Callable[[str], Any]]] = {Kind.INTEGER: _whole, Kind.NUMBER: _number}
-
-
-def _short(kind: Kind, text: str, *, as_json: bool) -> bool:
-    return one_line(text) and (kind in (Kind.INTEGER, Kind.NUMBER) or (kind is Kind.TEXT and not as_json))
 
 
 def _note(kind: Kind, shape: Shape, base: object, *, as_json: bool, kept: bool) -> str:

@@ -15,6 +15,7 @@ _MERGED: Final = frozenset({"title", "description", "default", "examples", "depr
 _VARIANTS: Final = 12
 _OPTIONS: Final = 500
 _FIT_DEPTH: Final = 4
+_LOOKED_AT: Final = 20
 
 
 class Kind(StrEnum):
@@ -126,16 +127,15 @@ class Schemas:
             return any(self.fits(variant, value, depth + 1) for variant in shape.variants)
         if shape.kind is Kind.CHOICE:
             return any(same_json(value, option) for option in shape.options)
-        if not of_kind(shape.kind, value):
-            return False
-        if isinstance(value, dict):
-            known = dict(shape.fields)
-            return shape.required <= value.keys() and all(
-                self.fits(known[name], part, depth + 1) for name, part in value.items() if name in known
-            )
+        return of_kind(shape.kind, value) and self._parts_fit(shape, value, depth + 1)
+
+    def _parts_fit(self, shape: Shape, value: object, depth: int) -> bool:
         if isinstance(value, list):
-            return all(self.fits(shape.items, item, depth + 1) for item in value[:20])
-        return True
+            return all(self.fits(shape.items, item, depth) for item in value[:_LOOKED_AT])
+        if not isinstance(value, dict):
+            return True
+        known = [(part, value[name]) for name, part in shape.fields if name in value]
+        return shape.required <= value.keys() and all(self.fits(part, inner, depth) for part, inner in known)
 
     def _followed(self, schema: object) -> dict[str, Any] | None:
         """The schema with ``$ref`` and an ``allOf`` of one part put in place; None where it leads nowhere."""
@@ -172,32 +172,18 @@ class Schemas:
         return at
 
     def _shape(self, schema: dict[str, Any]) -> Shape:
+        """Several conditions beside named properties are left to validation: the properties are the form."""
         if "const" in schema:
             return Shape(kind=Kind.CHOICE, schema=schema, options=(schema["const"],))
         options = schema.get("enum")
         if isinstance(options, list) and 0 < len(options) <= _OPTIONS:
             return Shape(kind=Kind.CHOICE, schema=schema, options=tuple(options))
-        whole = isinstance(schema.get("properties"), dict) and schema.get("type") in (None, "object", ["object"])
-        if not whole and ("enum" in schema or "allOf" in schema):
-            return _JSON
-        variants = () if whole else _variants(schema)
-        if variants:
-            return Shape(kind=Kind.UNION, schema=schema, variants=variants)
-        kind = schema.get("type")
-        if isinstance(kind, list) and len(kind) == 1:
-            (kind,) = kind
-        if kind is None:
-            kind = "object" if whole else "array" if "items" in schema else ""
-        if not isinstance(kind, str) or kind not in _TYPES or (not whole and {"anyOf", "oneOf"} & schema.keys()):
-            return Shape(kind=Kind.JSON, schema=schema)
-        if kind == "null":
-            return Shape(kind=Kind.CHOICE, schema=schema, options=(None,))
-        if kind == "object":
+        if isinstance(schema.get("properties"), dict) and schema.get("type") in (None, "object", ["object"]):
             return _object(schema)
-        if kind == "array":
-            odd = "prefixItems" in schema or isinstance(schema.get("items"), list)
-            return Shape(kind=Kind.JSON if odd else Kind.LIST, schema=schema, items=schema.get("items", True))
-        return Shape(kind=_TYPES[kind], schema=schema)
+        if "enum" in schema or "allOf" in schema:
+            return _JSON
+        variants = _variants(schema)
+        return Shape(kind=Kind.UNION, schema=schema, variants=variants) if variants else _of_type(schema)
 
 
 _JSON: Final = Shape(kind=Kind.JSON, schema={})
@@ -216,6 +202,23 @@ def of_kind(kind: Kind, value: object) -> bool:
     if kind in (Kind.INTEGER, Kind.NUMBER):
         return isinstance(value, int | float) and not isinstance(value, bool)
     return True
+
+
+def _of_type(schema: dict[str, Any]) -> Shape:
+    """A schema that says one type."""
+    kind = schema.get("type")
+    if isinstance(kind, list) and len(kind) == 1:
+        (kind,) = kind
+    if kind is None and "items" in schema:
+        kind = "array"
+    if not isinstance(kind, str) or kind not in _TYPES or {"anyOf", "oneOf"} & schema.keys():
+        return Shape(kind=Kind.JSON, schema=schema)
+    if kind == "object":
+        return _object(schema)
+    items = schema.get("items", True)
+    if kind == "array" and ("prefixItems" in schema or isinstance(items, list)):
+        return Shape(kind=Kind.JSON, schema=schema)
+    return Shape(kind=_TYPES[kind], schema=schema, items=items, options=(None,) if kind == "null" else ())
 
 
 def _object(schema: dict[str, Any]) -> Shape:

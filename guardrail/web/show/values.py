@@ -145,7 +145,8 @@ class _Room:
         if rest:
             left = {str(key): part for key, part in rest} if kind == "object" else [part for _, part in rest]
             folded = self._fold_json(left, path, f"{len(rest):,} more of the {kind}, after {len(shown):,}")
-        note = "empty" if not count else f"{count:,} {'names' if kind == 'object' else 'items'}"
+        part_word = "name" if kind == "object" else "item"
+        note = "empty" if not count else f"{count:,} {part_word}{'s' * (count > 1)}"
         return self._made(path, name, kind, parts=tuple(shown), fold=folded, note=note)
 
     def _full(self) -> bool:
