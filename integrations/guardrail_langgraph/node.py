@@ -33,6 +33,7 @@ from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerd
 from guardrail_langgraph.ahead import RunAhead, outer_state
 from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.dispatch import guarded_tool_node
+from guardrail_langgraph.finished import finish_answered
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, refused, unanswered, unusable
 from guardrail_langgraph.release import Answered, Released, release, take
@@ -175,6 +176,7 @@ class GuardrailNode(Runnable[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """Check the newest turn; a ``Command`` for a ``StateGraph``, a state update as ``post_model_hook``."""
+        self._close_answered(input, config)
         start = self._start(input)
         if not isinstance(start, dict):
             return self._leave(start, config)
@@ -184,12 +186,20 @@ class GuardrailNode(Runnable[Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """As ``invoke``."""
+        await asyncio.to_thread(self._close_answered, input, config)
         start = self._start(input)
         if not isinstance(start, dict):
             return self._leave(start, config)
         with self._inside(input):
             done = await self._graph.ainvoke(start, config)
         return self._leave(await asyncio.to_thread(self._taken, done, config), config)
+
+    def _close_answered(self, state: Any, config: RunnableConfig | None) -> None:
+        """Close the reviews of calls that another tool node has run; the guard's own closes them itself."""
+        if not self._dispatches:
+            thread_id, namespace = location(configurable(config))
+            messages = self._messages(state)
+            finish_answered(self._wiring.queue, messages, thread_id=thread_id, namespace=namespace, by="guard")
 
     @contextmanager
     def _inside(self, state: Any) -> Iterator[None]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from guardrail.cli.notify.command import notify_option
 from guardrail.cli.options import store_option
+from guardrail.cli.status.command import promises
+from guardrail.cli.upkeep import upkeep_of
 from guardrail.errors import ConfigError
 from guardrail.review import Queue
 from guardrail.store import Store, open_store
+from guardrail.upkeep import Upkeep
 from guardrail_langgraph.worker_graphs import Registered, opened
 from guardrail_langgraph.worker_leases import SECONDS, Leases, worker_name
 from guardrail_langgraph.worker_loop import Worker, line
@@ -61,6 +67,8 @@ _graphs = click.option(
     help="Seconds after which the threads of a worker that died are taken up by another.",
 )
 @click.option("--traceback", "traces", is_flag=True, help="Print tracebacks of graphs. They may hold arguments.")
+@notify_option
+@promises
 @store_option
 @click.pass_context
 def worker(  # noqa: PLR0917 - click passes them by name
@@ -70,18 +78,25 @@ def worker(  # noqa: PLR0917 - click passes them by name
     concurrency: int,
     stuck_after: float,
     lease: float,
+    notify_file: Path | None,
+    policy: Path | None,
+    calibration: Path | None,
     *,
     once: bool,
     traces: bool,
 ) -> None:
     """Resume the threads whose reviews are decided, and answer those whose deadline has passed with a reject.
 
+    It also does what `guardrail upkeep` does: seals the audit logs, watches promises, and tells people.
+
     Ends on SIGTERM or SIGINT when the threads that run are done; a second signal ends it at once. Exit code 0: nothing
     is wrong; 1 (with --once): a graph failed, a thread is of no graph given here, or a call may be stuck; 2: it could
     not begin.
     """
     options = {"concurrency": concurrency, "stuck_after": stuck_after, "traces": traces}
-    _work(context, specs, poll=None if once else poll, lease=lease, options=options)
+    # the worker's own loop sweeps the deadlines, and tells of them
+    keep = partial(upkeep_of, notify_file=notify_file, policy=policy, calibration=calibration, sweep_every=None)
+    _work(context, specs, poll=None if once else poll, lease=lease, options=options, keep=keep)
 
 
 @click.command()
@@ -96,13 +111,23 @@ def resume(context: click.Context, specs: tuple[str, ...], every: float, *, watc
 
 
 def _work(
-    context: click.Context, specs: Sequence[str], *, poll: float | None, lease: float, options: dict[str, Any]
+    context: click.Context,
+    specs: Sequence[str],
+    *,
+    poll: float | None,
+    lease: float,
+    options: dict[str, Any],
+    keep: Callable[[Store], Upkeep] | None = None,
 ) -> None:
     if len(set(specs)) < len(specs):
         raise ConfigError("a graph is given twice: give each --graph once")
     store = open_store(context.obj["store"])
     try:
-        trouble = asyncio.run(_run(specs, store, poll=poll, lease=lease, options=options))
+        keeping = None if keep is None else keep(store)
+        with nullcontext() if keeping is None or poll is None else keeping.running():
+            trouble = asyncio.run(_run(specs, store, poll=poll, lease=lease, options=options))
+        if keeping is not None and poll is None:
+            trouble |= any(done.error for done in keeping.once())
     finally:
         store.close()
     if trouble and poll is None:

@@ -18,11 +18,14 @@ from guardrail.review import Queue
 from guardrail.types import Review, ReviewState
 from guardrail_langgraph.worker_graphs import Registered
 from guardrail_langgraph.worker_leases import Leases
-from guardrail_langgraph.worker_threads import ANSWERED, NEEDS_SOMEBODY, Outcome, Resumed, take_turn
+from guardrail_langgraph.worker_threads import ANSWERED, NEEDS_SOMEBODY, Outcome, Resumed, close_answered, take_turn
 
 _log = logging.getLogger(__name__)
 _AGAIN: Final = 600.0
 """Seconds after which what still needs somebody is told again."""
+_SETTLED: Final = 10.0
+"""Seconds that a call may run before its graph is asked whether it has ended; a tool node that says so is quicker."""
+_ASK_AGAIN: Final = 30.0
 _EVERY: Final = 100_000
 _BARE = re.compile(r"[\w.:/@+-]+")
 
@@ -106,8 +109,10 @@ class Worker:
         for thread_id in dict.fromkeys([*threads, *await asyncio.to_thread(self._leases.left)]):
             if thread_id not in self._running:
                 self._running[thread_id] = asyncio.create_task(self._turn(thread_id))
-        for review in reviews:
-            if review.state is ReviewState.EXECUTING:
+        executing = [review for review in reviews if review.state is ReviewState.EXECUTING]
+        closed = await self._close_answered(executing)
+        for review in executing:
+            if review.id not in closed:
                 self._look_at(review)
 
     async def _turn(self, thread_id: str) -> None:
@@ -146,9 +151,22 @@ class Worker:
     def _known(self, outcome: Outcome, one: Resumed) -> bool:
         return self._told_lately(outcome.value, one.review.id if one.review else one.thread_id)
 
+    async def _close_answered(self, executing: Sequence[Review]) -> set[str]:
+        """Close those whose call has run, as their graph tells, and say which. Not asked all the time."""
+        now = datetime.now(UTC)
+        old = min(_SETTLED, self._stuck_after)
+        threads = [one.thread_id for one in executing if (now - _since(one)).total_seconds() >= old]
+        closed = set()
+        for thread_id in dict.fromkeys(threads):
+            if thread_id in self._running or self._told_lately("asked", thread_id, _ASK_AGAIN):
+                continue
+            for one in await close_answered(self._graphs, self._queue, thread_id):
+                self._say_of(one, 0.0)
+                closed |= {one.review.id} if one.review is not None else set()
+        return closed
+
     def _look_at(self, review: Review) -> None:
-        begun = [event.at for event in review.history if event.state is ReviewState.EXECUTING]
-        since = datetime.fromisoformat(begun[-1] if begun else review.at)
+        since = _since(review)
         if (datetime.now(UTC) - since).total_seconds() < self._stuck_after:
             return
         self.trouble = True
@@ -163,15 +181,20 @@ class Worker:
                 message="nobody knows whether it ran: a person has to look, and to close the review",
             )
 
-    def _told_lately(self, what: str, whom: str) -> bool:
+    def _told_lately(self, what: str, whom: str, again: float = _AGAIN) -> bool:
         now = time.monotonic()
-        if now - self._told.get((what, whom), -_AGAIN) < _AGAIN:
+        if now - self._told.get((what, whom), -again) < again:
             return True
         self._told = {key: at for key, at in self._told.items() if now - at < _AGAIN} | {(what, whom): now}
         return False
 
     def _say(self, event: str, subject: str, **values: object) -> None:
         self._tell(line(event, subject, **values))
+
+
+def _since(review: Review) -> datetime:
+    begun = [event.at for event in review.history if event.state is ReviewState.EXECUTING]
+    return datetime.fromisoformat(begun[-1] if begun else review.at)
 
 
 def plain_line(text: str) -> str:

@@ -16,6 +16,7 @@ from guardrail.errors import ReviewConflict, StoreError
 from guardrail.review import Queue
 from guardrail.types import Principal, PrincipalKind, Review, ReviewState
 from guardrail_langgraph.answers import as_answer
+from guardrail_langgraph.finished import EXECUTING, NOTE, has_run, message_lists
 from guardrail_langgraph.worker_graphs import Registered, asked
 from guardrail_langgraph.worker_leases import Leases
 
@@ -35,6 +36,8 @@ class Outcome(StrEnum):
 
     RESUMED = "resumed"
     """The answer went to the agent, which ran until it ended or waits again."""
+    FINISHED = "finished"
+    """The graph has the tool's answer, so the call has run; no tool node had said so."""
     CONTINUED = "continued"
     """A run whose worker died was taken up again; what had run did not run again."""
     SUPERSEDED = "superseded"
@@ -99,6 +102,47 @@ class _Seen:
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+async def close_answered(graphs: Sequence[Registered], queue: Queue, thread_id: str) -> list[Resumed]:
+    """Close the reviews of a thread whose calls have run, as the one graph that has them tells.
+
+    A review of a graph within a graph is left alone, as is one that several graphs may have.
+    """
+    reviews = await asyncio.to_thread(queue.in_states, EXECUTING, thread_id=thread_id)
+    if not reviews:
+        return []
+    return await _closed(queue, reviews, (await _look(graphs, thread_id))[0])
+
+
+async def _closed(queue: Queue, reviews: Sequence[Review], seen: Sequence[_Seen]) -> list[Resumed]:
+    done = []
+    for review in reviews:
+        holding = [one for one in seen if one.holds(review)]
+        if review.namespace or len(holding) != 1:
+            continue
+        if not any(has_run(review, messages) for messages in message_lists(holding[0].state.values)):
+            continue
+        with suppress(ReviewConflict):  # somebody else has closed it
+            closed = await asyncio.to_thread(queue.finish, review.id, by=_worker_for(review), note=NOTE)
+            name = holding[0].registered.name
+            done.append(Resumed(review=closed, outcome=Outcome.FINISHED, thread_id=review.thread_id, graph=name))
+    return done
+
+
+async def _look(graphs: Sequence[Registered], thread_id: str) -> tuple[list[_Seen], Exception | None]:
+    """The graphs that have a thread, and the error of one that could not say."""
+    found: list[_Seen] = []
+    failed: Exception | None = None
+    for registered in graphs:
+        try:
+            state = await registered.state(thread_id)
+        except Exception as error:  # noqa: BLE001 - a checkpoint of another graph need not fit this one
+            failed = error
+            continue
+        if state.created_at is not None:
+            found.append(_Seen(registered=registered, state=state, asked=asked(state.interrupts)))
+    return found, failed
 
 
 async def resume_decided(graph: Any, queue: Queue, leases: Leases, **options: Any) -> list[Resumed]:
@@ -168,7 +212,11 @@ class _Turn:
         if not reviews and not self._begun:
             await self._end()
             return []
-        seen, error = await self._look()
+        seen, error = await _look(self._graphs, self._thread_id)
+        finished = await _closed(self._queue, await self._reviews(EXECUTING), seen)
+        return [*finished, *await self._taken(reviews, seen, error)]
+
+    async def _taken(self, reviews: list[Review], seen: list[_Seen], error: Exception | None) -> list[Resumed]:
         asking = [one for one in seen if any(review.id in one.asked for review in reviews)]
         begun = [one for one in seen if self._begun and one.registered.name == self._begun]
         if len(asking) > 1:
@@ -190,7 +238,7 @@ class _Turn:
         if self._begun == seen.registered.name and seen.unfinished:
             used = [review for review in await self._reviews(_USED) if review.id in seen.asked]
             if used or not seen.waits:
-                if await self._reviews(frozenset({ReviewState.EXECUTING})):
+                if await self._reviews(EXECUTING):
                     await self._put_off(_LATER)
                     return self._all(reviews, Outcome.WAITING, seen)
                 # The decision was used and its run broke off before that was saved: the interrupt is still there.
@@ -218,10 +266,11 @@ class _Turn:
                 await seen.registered.run(given, {"configurable": configurable})
         except Exception as error:  # noqa: BLE001 - a graph of somebody else may raise anything
             return await self._failed([*answered, *others], seen.registered.name, error)
+        finished = await close_answered(self._graphs, self._queue, self._thread_id)
         await self._end()
         if answered:
-            return self._all(answered, Outcome.RESUMED, seen)
-        return self._all(others, Outcome.CONTINUED, seen)
+            return [*self._all(answered, Outcome.RESUMED, seen), *finished]
+        return [*self._all(others, Outcome.CONTINUED, seen), *finished]
 
     async def _close(self, review: Review, seen: Sequence[_Seen]) -> Resumed:
         """What becomes of a review that no interrupt waits for: nothing yet, superseded, or it is of another worker."""
@@ -235,20 +284,6 @@ class _Turn:
                 await asyncio.to_thread(self._queue.supersede, review.id, by=_worker_for(review), note=note)
                 outcome = Outcome.SUPERSEDED
         return Resumed(review=review, outcome=outcome, thread_id=self._thread_id, graph=graph)
-
-    async def _look(self) -> tuple[list[_Seen], Exception | None]:
-        """The graphs that have this thread, and the error of one that could not say."""
-        found: list[_Seen] = []
-        failed: Exception | None = None
-        for registered in self._graphs:
-            try:
-                state = await registered.state(self._thread_id)
-            except Exception as error:  # noqa: BLE001 - a checkpoint of another graph need not fit this one
-                failed = error
-                continue
-            if state.created_at is not None:
-                found.append(_Seen(registered=registered, state=state, asked=asked(state.interrupts)))
-        return found, failed
 
     async def _failed(self, reviews: Sequence[Review], graph: str, error: Exception) -> list[Resumed]:
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 20))
