@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from guardrail.audit import AuditView
+from guardrail.store.async_access import AsyncAccess
 from guardrail.store.async_notices import AsyncNotices
 from guardrail.store.async_sealed import AsyncSealed
 from guardrail.store.protocol import Store
@@ -32,7 +33,7 @@ R = TypeVar("R")
 _LOOK_EVERY = 1.0
 
 
-class AsyncStore(AsyncNotices, AsyncSealed):
+class AsyncStore(AsyncNotices, AsyncSealed, AsyncAccess):
     """Any store, asynchronous. ``threads`` bounds how many calls run at once; the others wait for their turn.
 
     What ``Store`` says of each method holds. A call that is cancelled is still carried out once a thread has begun it.

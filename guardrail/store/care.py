@@ -18,7 +18,19 @@ from guardrail.types import Review, ReviewFilter
 
 AT_ONCE = 200
 """Values deleted in one transaction, so that nobody waits long."""
-TABLES = ("records", "labels", "reviews", "draws", "alarms", "states", "spendings", "audit_log", "notices", "sealed")
+TABLES = (
+    "records",
+    "labels",
+    "reviews",
+    "draws",
+    "alarms",
+    "states",
+    "spendings",
+    "audit_log",
+    "notices",
+    "sealed",
+    "access",
+)
 _PAGE = 500
 
 

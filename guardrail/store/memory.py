@@ -13,11 +13,14 @@ from typing import NamedTuple, TypeVar
 from guardrail.audit import AuditView, Kept
 from guardrail.errors import StoreError
 from guardrail.store import changes, listing, rows
+from guardrail.store.memory_access import MemoryAccess
 from guardrail.store.memory_log import MemoryLog
 from guardrail.store.memory_notices import MemoryNotices
 from guardrail.store.memory_sealed import MemorySealed
 from guardrail.store.watch import wait_for_change
 from guardrail.types import (
+    AccessEntry,
+    AccessKind,
     Alarm,
     AuditDraw,
     AuditEntry,
@@ -44,7 +47,7 @@ class _Row(NamedTuple):
     thread_id: str
 
 
-class MemoryStore(MemoryNotices, MemorySealed):
+class MemoryStore(MemoryNotices, MemorySealed, MemoryAccess):
     """A store in memory, safe for threads. Values are kept as JSON, as every other store keeps them."""
 
     url = "memory://"
@@ -62,6 +65,7 @@ class MemoryStore(MemoryNotices, MemorySealed):
         self._log = MemoryLog()
         self._notices: dict[str, str] = {}
         self._sealed: dict[tuple[str, str], Sealed] = {}
+        self._access: dict[tuple[AccessKind, str], AccessEntry] = {}
         self._closed = False
 
     def add_record(self, record: Record) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from guardrail.audit import AuditView, shard_of
 from guardrail.store import changes, listing, postgres_care, postgres_lists, postgres_log, rows
 from guardrail.store.care import Pruned, StoreInfo
+from guardrail.store.postgres_access import PostgresAccess
 from guardrail.store.postgres_address import address
 from guardrail.store.postgres_database import Connection, Database
 from guardrail.store.postgres_log import sql
@@ -38,7 +39,7 @@ T = TypeVar("T", Record, Review)
 W = TypeVar("W")
 
 
-class PostgresStore(PostgresNotices, PostgresSealed):
+class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
     """A store in PostgreSQL 14 or later, in a schema made if it is not there: ``guardrail``, or ``?schema=NAME`` in
     the URL, which is otherwise libpq's. Safe for threads, processes and forks, and used again after the server was
     restarted.

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from guardrail.audit import AuditView
+from guardrail.store.access import AccessKeeping
 from guardrail.store.notices import Notices
 from guardrail.store.sealing import SealedValues
 from guardrail.types import (
@@ -28,7 +29,7 @@ from guardrail.types import (
 )
 
 
-class Store(Notices, SealedValues, Protocol):
+class Store(Notices, SealedValues, AccessKeeping, Protocol):
     """Durable records, reviews and spending, safe for several threads and processes.
 
     Every write is committed when the method returns, and reviews, labels and spending then survive a power cut.

@@ -16,6 +16,7 @@ from guardrail.store.database import Database
 from guardrail.store.queries import Value
 from guardrail.store.queries import conditional as _conditional
 from guardrail.store.queries import queries as _queries
+from guardrail.store.sqlite_access import SQLiteAccess
 from guardrail.store.sqlite_notices import SQLiteNotices
 from guardrail.store.sqlite_sealed import SQLiteSealed
 from guardrail.store.watch import wait_for_change
@@ -37,7 +38,7 @@ from guardrail.types import (
 T = TypeVar("T", Record, Review)
 
 
-class SQLiteStore(SQLiteNotices, SQLiteSealed):
+class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
     """A store in an SQLite file, made if it is not there. Safe for threads, processes and forks.
 
     ``timeout`` is how long to wait for another writer, in seconds. With ``create`` false the file must exist.

@@ -5,6 +5,7 @@ measured (signals), and these decide about each planned call (verdicts). What ha
 people's judgements are attached to it (labels). ``guardrail.codec`` turns all into JSON and back unchanged.
 """
 
+from guardrail.types.access import AccessEntry, AccessKind, Account, ApiToken, Invitation, Purpose, Session
 from guardrail.types.calibrated import (
     CALIBRATION_VERSION,
     PER_TIER,
@@ -92,7 +93,11 @@ __all__ = [
     "RECORD_VERSION",
     "SAMPLED",
     "SCORE_KEYS",
+    "AccessEntry",
+    "AccessKind",
+    "Account",
     "Alarm",
+    "ApiToken",
     "Attempts",
     "AuditDraw",
     "AuditEntry",
@@ -107,6 +112,7 @@ __all__ = [
     "DecisionType",
     "Fault",
     "Hiding",
+    "Invitation",
     "Label",
     "LabelSource",
     "LabelledCall",
@@ -120,6 +126,7 @@ __all__ = [
     "Principal",
     "PrincipalKind",
     "Promise",
+    "Purpose",
     "Question",
     "Reason",
     "Record",
@@ -138,6 +145,7 @@ __all__ = [
     "SampleBatch",
     "SampleStatus",
     "Sealed",
+    "Session",
     "Signal",
     "SignalInfo",
     "Spending",

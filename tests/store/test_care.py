@@ -193,6 +193,7 @@ def test_a_store_says_what_it_holds(store: LastingStore) -> None:
         "audit_log": 13,
         "notices": 0,
         "sealed": 0,
+        "access": 0,
     }
 
 

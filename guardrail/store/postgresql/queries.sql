@@ -325,3 +325,36 @@ SELECT body FROM sealed WHERE review_id = %(review_id)s ORDER BY slot;
 -- name: delete_sealed
 DELETE FROM sealed WHERE at < %(before)s
     AND NOT EXISTS (SELECT 1 FROM reviews WHERE reviews.id = sealed.review_id);
+
+
+-- name: access
+SELECT kind, id, tenant, owner, expires, revision, body FROM access WHERE kind = %(kind)s AND id = %(id)s;
+
+-- name: accesses
+SELECT kind, id, tenant, owner, expires, revision, body FROM access WHERE {conditions} ORDER BY id LIMIT %(limit)s;
+
+-- name: accesses.kind
+kind = %(kind)s
+
+-- name: accesses.tenant
+tenant = %(tenant)s
+
+-- name: accesses.owner
+owner = %(owner)s
+
+-- name: accesses.after
+id > %(after)s
+
+-- name: first_access
+INSERT INTO access (kind, id, tenant, owner, expires, revision, body)
+VALUES (%(kind)s, %(id)s, %(tenant)s, %(owner)s, %(expires)s, 1, %(body)s) ON CONFLICT (kind, id) DO NOTHING;
+
+-- name: next_access
+UPDATE access SET tenant = %(tenant)s, owner = %(owner)s, expires = %(expires)s, revision = %(revision)s, body = %(body)s
+WHERE kind = %(kind)s AND id = %(id)s AND revision = %(revision)s - 1;
+
+-- name: forget_access
+DELETE FROM access WHERE expires <> '' AND expires < %(before)s;
+
+-- name: drop_access
+DELETE FROM access WHERE kind = %(kind)s AND id = %(id)s;

@@ -342,3 +342,38 @@ DELETE FROM sealed WHERE at < :before AND NOT EXISTS (SELECT 1 FROM reviews WHER
 
 -- name: count_sealed
 SELECT count(*) FROM sealed;
+
+-- name: access
+SELECT kind, id, tenant, owner, expires, revision, body FROM access WHERE kind = :kind AND id = :id;
+
+-- name: accesses
+SELECT kind, id, tenant, owner, expires, revision, body FROM access WHERE {conditions} ORDER BY id LIMIT :limit;
+
+-- name: accesses.kind
+kind = :kind
+
+-- name: accesses.tenant
+tenant = :tenant
+
+-- name: accesses.owner
+owner = :owner
+
+-- name: accesses.after
+id > :after
+
+-- name: first_access
+INSERT INTO access (kind, id, tenant, owner, expires, revision, body)
+VALUES (:kind, :id, :tenant, :owner, :expires, 1, :body) ON CONFLICT (kind, id) DO NOTHING;
+
+-- name: next_access
+UPDATE access SET tenant = :tenant, owner = :owner, expires = :expires, revision = :revision, body = :body
+WHERE kind = :kind AND id = :id AND revision = :revision - 1;
+
+-- name: forget_access
+DELETE FROM access WHERE expires <> '' AND expires < :before;
+
+-- name: drop_access
+DELETE FROM access WHERE kind = :kind AND id = :id;
+
+-- name: count_access
+SELECT count(*) FROM access;
