@@ -16,6 +16,7 @@ from guardrail.engine.calibrated import Calibration
 from guardrail.engine.evidence import Risk
 from guardrail.engine.fingerprint import Fingerprints, judge_name
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
+from guardrail.engine.hiding import Scribe, planned
 from guardrail.engine.paying import Purse
 from guardrail.engine.refused import objections
 from guardrail.engine.reviewing import review_under
@@ -33,7 +34,7 @@ from guardrail.policy import Policy
 from guardrail.review import Queue, call_digest, review_id
 from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler, Shaped
 from guardrail.signals import Measure
-from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, Sample, StepVerdict, Verdict
+from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, Sample, StepVerdict, ToolCall, Verdict
 
 if TYPE_CHECKING:
     from guardrail.store import Store
@@ -72,8 +73,8 @@ class _Base(Generic[S, E, Q]):
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
 
     Raises:
-        ConfigError: a tier rests on something that cannot be measured, or on the model's own word alone, or the
-            policy's calibration cannot be used.
+        ConfigError: a tier rests on something that cannot be measured, or on the model's own word alone, the policy's
+            calibration cannot be used, or there is no key for what it wants kept encrypted.
     """
 
     _way_of_asking = ""
@@ -108,6 +109,7 @@ class _Base(Generic[S, E, Q]):
         self._asker: Any = sampler if asker is None else asker
         asks = callable(getattr(self._asker, self._way_of_asking, None))
         self._tools = tools_for(policy, signals=signals, risk_model=risk_model, asks=asks)
+        self._scribe = Scribe(policy.redaction)
         self._calibration: Calibration | None = calibration_for(policy, self._tools)
         self._fingerprints = Fingerprints(policy, self._tools, curtail=curtail, entailment=judge_name(self._entailment))
         self._draw = draw
@@ -159,7 +161,7 @@ class _Base(Generic[S, E, Q]):
         return Purse(self.store, self.policy, step, self._now)
 
     def _keep(self, step: PlanningStep, assessment: Assessment, seconds: float) -> StepVerdict:
-        """Write the record, then the pending reviews, before anyone is asked anything."""
+        """Write the record, then the pending reviews, before anyone is asked anything. The verdict is as written."""
         verdict = replace(
             assessment.verdict,
             record_id=record_id(step, self.policy, self._tenant),
@@ -184,8 +186,8 @@ class _Base(Generic[S, E, Q]):
             fingerprint=assessment.fingerprint,
             tenant=self._tenant,
         )
-        if not self.store.add_record(record):
-            verdict = self.store.record(record.id).verdict
+        record = self._scribe.masked(record, step)
+        verdict = record.verdict if self.store.add_record(record) else self.store.record(record.id).verdict
         self.open_reviews(step, verdict, at=at)
         return verdict
 
@@ -209,12 +211,15 @@ class _Base(Generic[S, E, Q]):
         Raises:
             TooManyReviews: the requester asks for more than the policy lets it; nothing may run.
         """
-        asked = [one for one in verdict.verdicts if one.route is Route.REVIEW]
+        asked = [(one, planned(step, one)) for one in verdict.verdicts if one.route is Route.REVIEW]
         if asked:
-            self.queue.open_all([self._review(step, verdict, one, at) for one in asked], floods=self.policy.floods)
+            reviews = [self._review(step, verdict, one, call, at) for one, call in asked]
+            for review, (_, call) in zip(reviews, asked, strict=True):
+                self._scribe.seal(self.store, review, call)
+            self.queue.open_all(reviews, floods=self.policy.floods)
 
-    def _review(self, step: PlanningStep, verdict: StepVerdict, one: Verdict, at: str) -> Review:
-        tool = step.tool(one.call.name)
+    def _review(self, step: PlanningStep, verdict: StepVerdict, one: Verdict, call: ToolCall, at: str) -> Review:
+        tool = step.tool(call.name)
         review = Review(
             id=one.review_id,
             record_id=verdict.record_id,
@@ -222,7 +227,7 @@ class _Base(Generic[S, E, Q]):
             namespace=step.namespace,
             step_id=step.id,
             call=one.call,
-            digest=call_digest(one.call, step.thread_id, self.policy.version, tool),
+            digest=call_digest(call, step.thread_id, self.policy.version, tool),
             tier=one.tier,
             why=one.why,
             at=at,
@@ -230,7 +235,8 @@ class _Base(Generic[S, E, Q]):
             tenant=self._tenant,
             requester=self._requester,
         )
-        return review_under(review, self.policy.resolve(one.call, tool), datetime.fromisoformat(at))
+        asked = review_under(review, self.policy.resolve(call, tool), datetime.fromisoformat(at))
+        return self._scribe.review(asked, one)
 
 
 class Guard(_Base[Sampler, Entailment, Asker]):

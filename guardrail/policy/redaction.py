@@ -45,11 +45,10 @@ class Redaction:
         ends = (path_steps(path)[-1] for _, path in self.rules)
         return tuple(dict.fromkeys(name for name in ends if name != "*" and not name.isdigit()))
 
-    def of(self, tool: str) -> Hiding:
-        """What is hidden of the calls of a tool."""
-        return Hiding(
-            secrets=self.secrets, paths=tuple(path for names, path in self.rules if name_matches(names, tool))
-        )
+    def of(self, tool: str, *, keep: bool = False) -> Hiding:
+        """What is hidden of the calls of a tool, and whether that may be kept."""
+        paths = tuple(path for names, path in self.rules if name_matches(names, tool))
+        return Hiding(secrets=self.secrets, paths=paths, keep=keep)
 
 
 def check_redaction(redaction: Redaction) -> None:

@@ -18,7 +18,8 @@ from guardrail.types import Hiding
 
 ANY: Final = "*"
 _LONGEST_KIND: Final = 40
-_CARD_DIGITS: Final = range(10**12, 10**19)
+_LEAST_CARD: Final = 10**12
+_GREATEST_CARD: Final = 10**19 - 1
 
 
 @lru_cache(maxsize=1024)
@@ -95,9 +96,10 @@ def _named(key: str, value: Any) -> str | None:
 
 
 def _is_card_number(value: Any) -> bool:
-    if isinstance(value, float) and value.is_integer() and abs(value) in _CARD_DIGITS:
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return isinstance(value, int) and not isinstance(value, bool) and value in _CARD_DIGITS and is_card(str(value))
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return number and _LEAST_CARD <= value <= _GREATEST_CARD and is_card(str(value))
 
 
 def _at(value: Any, place: str, parts: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

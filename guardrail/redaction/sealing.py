@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrail.codec import canonical, unique_keys
-from guardrail.errors import ConfigError, MissingExtra, StoreError
+from guardrail.errors import ConfigError, MissingExtra, ReviewError
 from guardrail.types import Sealed
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Vault:
 
         Raises:
             ConfigError: the key that it was sealed with is not there any more.
-            StoreError: it was changed, or sealed for another review, tenant or slot.
+            ReviewError: it was changed, or sealed for another review, tenant or slot.
         """
         from cryptography.exceptions import InvalidTag
 
@@ -95,11 +95,11 @@ class Vault:
             text = _aesgcm(key).decrypt(blob[:_NONCE], blob[_NONCE:], _bound(review_id, tenant, slot))
             found = json.loads(text.decode("utf-8", "surrogatepass"), object_pairs_hook=unique_keys)
         except (InvalidTag, ValueError, binascii.Error) as error:
-            raise StoreError(
+            raise ReviewError(
                 f"what is sealed for review {review_id[:12]} was changed, or belongs to another review: it is not used"
             ) from error
         if not isinstance(found, dict):
-            raise StoreError(f"what is sealed for review {review_id[:12]} are no arguments: it is not used")
+            raise ReviewError(f"what is sealed for review {review_id[:12]} are no arguments: it is not used")
         return found
 
 

@@ -13,12 +13,14 @@ class Hiding:
     """What is hidden of the arguments of one call.
 
     ``secrets``: values that look like secrets, wherever they stand, and those of arguments that are named like one.
-    ``paths``: places in the arguments, ``card.number`` or ``/card/number``, with ``*`` for any key or item.
+    ``paths``: places in the arguments, ``card.number`` or ``/card/number``, with ``*`` for any key or item. ``keep``:
+    what is hidden may be kept, encrypted.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = type_config
     secrets: bool = True
     paths: tuple[str, ...] = ()
+    keep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
