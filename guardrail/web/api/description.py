@@ -93,7 +93,7 @@ def _name(generated: str, path: str) -> str:
     return generated.partition("_api_v1_")[0] if "/api/v1/" in path else generated
 
 
-@router.get("/openapi.json", summary="This description", responses=problems(422), dependencies=[NoQuery])
+@router.get("/openapi.json", summary="This description", responses=problems(421, 422, 500), dependencies=[NoQuery])
 def openapi(request: Request) -> dict[str, Any]:
     """OpenAPI 3.1. Anybody may read it."""
     known: dict[str, Any] | None = getattr(request.app.state, "description", None)

@@ -15,8 +15,18 @@ from guardrail.web.house import house, need
 from guardrail.web.streaming import EventStream
 
 router = room("events", may_read)
+_EVENT: dict[str, Any] = {
+    "title": "Event",
+    "description": "One event of the stream; `data` is JSON.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The change mark, for Last-Event-ID."},
+        "event": {"enum": ["hello", "review", "changed", "reset"]},
+        "data": {"type": "string"},
+    },
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Events, as they happen", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"description": "Events, as they happen", "content": {"text/event-stream": {"schema": _EVENT}}}
 }
 
 

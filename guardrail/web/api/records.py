@@ -69,7 +69,7 @@ def list_draws(request: Request, wanted: DrawsQuery) -> told.DrawsTold:
     )
 
 
-@own.get("/me", summary="Who you are", responses=problems(401, 422), dependencies=[NoQuery])
+@own.get("/me", summary="Who you are", responses=problems(401, 421, 422, 500), dependencies=[NoQuery])
 def me(request: Request) -> told.Me:
     """Whose credentials these are, and what they are for."""
     who = principal(request)
