@@ -6,6 +6,7 @@ from guardrail.review.deadlines import DEADLINE, later, priority
 from guardrail.review.decisions import MAX_COMMENT, MAX_COMMENTS, MAX_MESSAGE
 from guardrail.review.edits import check_arguments
 from guardrail.review.floods import SUMMARY
+from guardrail.review.hidden import planned_as, runs_as, what_runs
 from guardrail.review.ids import call_digest, review_id
 from guardrail.review.leases import LEASE, LONGEST_LEASE, live
 from guardrail.review.machine import FINAL, RUNS, UNFINISHED, WAITING
@@ -35,7 +36,10 @@ __all__ = [
     "check_arguments",
     "later",
     "live",
+    "planned_as",
     "priority",
     "review_id",
+    "runs_as",
     "same_person",
+    "what_runs",
 ]

@@ -41,6 +41,11 @@ def check_batch(reviews: Sequence[Review], decision: Decision) -> None:
             raise InvalidDecision(
                 f"review {review.id[:12]} is of the {review.tier.value} tier: only low-tier calls are decided together"
             )
+        if review.hidden:
+            raise InvalidDecision(
+                f"review {review.id[:12]} has hidden values, of which nobody sees whether they are equal: decide on it "
+                "by itself"
+            )
         if review.call.name != first.call.name or not same_json(review.call.arguments, first.call.arguments):
             raise InvalidDecision(
                 f"reviews {first.id[:12]} and {review.id[:12]} are about different calls: "

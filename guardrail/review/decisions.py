@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from guardrail.codec import to_json
 from guardrail.errors import InvalidDecision, NotFound
+from guardrail.redaction import HiddenEdit
 from guardrail.review.edits import check_arguments
 from guardrail.review.machine import advance, noted
 from guardrail.review.votes import decides, missing, same_answer, same_json, voted
@@ -21,8 +22,12 @@ MAX_COMMENTS: Final = 200
 """Comments that a review may have."""
 
 
-def check(store: Store, review: Review, decision: Decision, tool: ToolSpec | None) -> None:
+def check(
+    store: Store, review: Review, decision: Decision, tool: ToolSpec | None, hidden: HiddenEdit | None = None
+) -> None:
     """Whether the decision can be taken on this call. ``tool`` is what an edit must fit; None: as the record has it.
+
+    What is ``hidden`` of an edit is checked where it is known, and told in no message.
 
     Raises:
         InvalidDecision: no.
@@ -39,7 +44,7 @@ def check(store: Store, review: Review, decision: Decision, tool: ToolSpec | Non
     if (decision.arguments is not None) != (decision.type is DecisionType.EDIT):
         raise InvalidDecision("an edit needs arguments, and no other decision may have any")
     if decision.arguments is not None:
-        problems = check_arguments(tool or _tool(store, review), decision.arguments)
+        problems = _problems(tool or _tool(store, review), decision.arguments, hidden)
         if problems:
             raise InvalidDecision(f"the edited arguments do not fit {name}: {'; '.join(problems)}")
 
@@ -114,6 +119,16 @@ def labelled(store: Store, review: Review) -> Review:
     )
     store.add_label(review.record_id, label)
     return review
+
+
+def _problems(tool: ToolSpec | None, arguments: dict[str, Any], hidden: HiddenEdit | None) -> list[str]:
+    if hidden is None or not hidden.hidden:
+        return check_arguments(tool, arguments)
+    problems = check_arguments(tool, hidden.arguments, hidden=hidden.hidden)
+    if not problems and check_arguments(tool, arguments, hidden=hidden.kept):
+        typed = ", ".join(place for place in hidden.hidden if place not in hidden.kept)
+        return [f"a hidden value is not what its schema asks for ({typed})"]
+    return problems
 
 
 def _same(one: Decision, other: Decision) -> bool:

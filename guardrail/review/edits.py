@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from guardrail.codec import canonical
+from guardrail.redaction import holds_mark
+from guardrail.review.leniency import lenient, unseen
 from guardrail.types import ToolSpec
 
 if TYPE_CHECKING:
@@ -17,8 +20,10 @@ _OPEN_ENDED |= {"allOf", "anyOf", "oneOf", "if", "dependentSchemas"}
 _SHOWN = 5
 
 
-def check_arguments(tool: ToolSpec | None, arguments: dict[str, Any]) -> list[str]:
+def check_arguments(tool: ToolSpec | None, arguments: dict[str, Any], *, hidden: Collection[str] = ()) -> list[str]:
     """What is wrong with the arguments, a phrase each; empty if they fit the tool's JSON Schema.
+
+    At the ``hidden`` places (JSON pointers) stand marks: whatever the schema wants there, they fit.
 
     Stricter than JSON Schema in one point: where a schema lists its arguments and is silent about others,
     others are unknown. What cannot be checked (no schema, a broken one, one that refers elsewhere) does not fit.
@@ -32,19 +37,21 @@ def check_arguments(tool: ToolSpec | None, arguments: dict[str, Any]) -> list[st
     if size > MAX_ARGUMENTS:
         return [f"they have {size} characters of JSON, the limit is {MAX_ARGUMENTS}"]
     try:
-        return _violations(tool.parameters, arguments)[:_SHOWN]
+        return _violations(tool.parameters, arguments, frozenset(hidden))[:_SHOWN]
     except Exception as error:  # noqa: BLE001 - whatever a schema makes its validator raise, nothing was checked
         return [f"the schema of {tool.name} is broken ({_first_line(error)}), so they cannot be checked"]
 
 
-def _violations(schema: dict[str, Any], arguments: dict[str, Any]) -> list[str]:
+def _violations(schema: dict[str, Any], arguments: dict[str, Any], hidden: frozenset[str]) -> list[str]:
     from jsonschema.validators import Draft202012Validator, validator_for
     from referencing import Registry
 
     kind = validator_for(schema, default=Draft202012Validator)
     kind.check_schema(schema)
-    checker = kind(schema, registry=Registry())  # an empty one: a schema must not make us fetch a URL
-    return [_phrase(error) for error in checker.iter_errors(arguments)] + _unknown(schema, arguments)
+    checked = unseen(arguments, hidden) if hidden else arguments
+    checker = (lenient(kind) if hidden else kind)(schema, registry=Registry())  # an empty one: no schema fetches a URL
+    seen = {name: value for name, value in checked.items() if not holds_mark(name)} if hidden else checked
+    return [_phrase(error) for error in checker.iter_errors(seen)] + _unknown(schema, seen)
 
 
 def _phrase(error: ValidationError) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, GuardrailError, NotFound, NotPermitted, ReviewConflict, ReviewError
 from guardrail.policy import Floods
-from guardrail.review import deadlines, decisions, leases, people
+from guardrail.redaction import shown
+from guardrail.review import deadlines, decisions, hidden, leases, people
 from guardrail.review.batches import Outcome, check_batch
 from guardrail.review.changing import Reviews, Who, no_whole_id
 from guardrail.review.floods import admit
@@ -122,7 +123,7 @@ class Queue(Reviews):
         def change(review: Review, who: Principal, now: datetime) -> Review:
             people.check_person(who, "comment")
             decisions.check_comment(review, text)
-            comment = Comment(at=now.isoformat(), by=who.name, text=text)
+            comment = Comment(at=now.isoformat(), by=who.name, text=shown(text))
             return noted(review, at=comment.at, by=who.name, note="commented", comments=(*review.comments, comment))
 
         return self._change(review_id, by, change)
@@ -190,6 +191,7 @@ class Queue(Reviews):
         by: Who | None = None,
         seen_digest: str | None = None,
         override: bool = False,
+        held: bool = False,
     ) -> Review:
         """Write a decision, if nobody did before, and keep it as a label of the call's record.
 
@@ -197,27 +199,34 @@ class Queue(Reviews):
         different people voted for the same; whoever votes again changes the vote. One reject or response ends it.
         The same decision of the same person again (a second click) changes nothing. ``by`` stands in for the
         decision's own name and time. ``tool`` is the schema that an edit must fit; without it, the one that the model
-        was offered, from the record. ``seen_digest`` is that of the review as it was shown.
+        was offered, from the record. ``seen_digest`` is that of the review as it was shown. Marks of hidden values that
+        an edit leaves as they were shown keep the planned values. What it has instead that may not be written down is
+        sealed, unless it is ``held`` by the caller, who runs the call.
 
         Raises:
-            InvalidDecision: not allowed for this call, incomplete, or an edit that does not fit the tool.
+            InvalidDecision: not allowed for this call, incomplete, an edit that does not fit the tool, or one with a
+                hidden value that nobody could keep.
             NotPermitted: an agent, the requester, or somebody without the role or scope.
             ReviewConflict: decided otherwise, out of time, no longer asked, claimed by somebody else, or not what was
                 shown; the message says who and when.
         """
         if isinstance(by, Principal):
             decision = replace(decision, by=by.name, at=self._clock().isoformat())
+        given = replace(decision, hidden=(), typed="", runs="")
 
         def change(review: Review, who: Principal, now: datetime) -> Review:
-            if decisions.again(review, decision):
+            written, edit = hidden.written(review, given)
+            if decisions.again(review, written):
                 return review
             people.check_reviewer(who, review, "decide")
             self._check_waiting(review, ReviewState.DECIDED, now)
             if seen_digest is not None and seen_digest != review.digest:
                 raise ReviewConflict(f"{describe(review)}, and it is not the call that was shown: look at it again")
             leases.check_free(review, who, now, override=override)
-            decisions.check(self._store, review, decision, tool)
-            return decisions.taken(review, decision, now)
+            decisions.check(self._store, review, given, tool, edit)
+            if edit is not None and edit.typed and not held:
+                hidden.seal_edit(self._store, review, given, edit, now.isoformat())
+            return decisions.taken(review, written, now)
 
         return decisions.labelled(self._store, self._change(review_id, by or decision.by, change))
 
@@ -260,6 +269,29 @@ class Queue(Reviews):
                 "agent plan the call again"
             )
         return self._move(review_id, ReviewState.EXECUTING, by=by, digest=digest)
+
+    def bind(self, review_id: str, *, runs: str, by: Who) -> Review:
+        """Write down the digest of the call that an edit with hidden values lets run, once that is known.
+
+        Raises:
+            ReviewConflict: it is no such edit, or another call was bound to it before.
+        """
+
+        def change(review: Review, who: Principal, now: datetime) -> Review:
+            decision = review.decision
+            if decision is not None and decision.runs == runs:
+                return review
+            if (
+                review.state is not ReviewState.DECIDED
+                or decision is None
+                or decision.arguments is None
+                or decision.runs
+            ):
+                raise ReviewConflict(f"{describe(review)}: no call can be bound to it")
+            bound = replace(decision, runs=runs)
+            return noted(review, at=now.isoformat(), by=who.name, note="the call of the edit is known", decision=bound)
+
+        return self._change(self._exactly(review_id, by).id, by, change)
 
     def finish(self, review_id: str, *, by: Who, note: str = "") -> Review:
         """The tool has run, or will not because a human refused or nobody decided, and the agent knows.
@@ -309,7 +341,7 @@ class Queue(Reviews):
                     f"{describe(review)}, but the call changed since: it may not run on that approval; "
                     "have the agent plan it again"
                 )
-            return advance(review, to, at=now.isoformat(), by=who.name, note=note)
+            return advance(review, to, at=now.isoformat(), by=who.name, note=shown(note))
 
         return self._change(self._exactly(review_id, by).id, by, change)
 
@@ -352,7 +384,7 @@ class Queue(Reviews):
             raise ReviewConflict(
                 f"the call of {review.call.name} has the id of another one: have the agent plan it again"
             )
-        if not same_json(to_json(kept.call), to_json(review.call)):
+        if kept.raw not in ("", review.raw) or not same_json(to_json(kept.call), to_json(review.call)):
             raise ReviewConflict(
                 f"{describe(kept)}, and it is about other arguments: have the agent plan the call again"
             )

@@ -36,7 +36,8 @@ def missing(review: Review, decision: Decision) -> int:
 
 def same_answer(one: Decision, other: Decision) -> bool:
     """Whether two votes let the same call run, or say the same of it."""
-    return one.type is other.type and same_json(one.arguments, other.arguments)
+    same = one.type is other.type and one.typed == other.typed
+    return same and same_json(one.arguments, other.arguments)
 
 
 def same_json(one: object, other: object) -> bool:
