@@ -23,7 +23,7 @@ THEMES: Final = ("light", "dark")
 def environment() -> jinja2.Environment:
     """The one environment: an undefined name is an error, and there is no way around the escaper. The filter ``plain``
     is for places where nothing can be marked, such as titles: what is hidden is written out there. ``part`` is
-    for parts of an address.
+    for parts of an address, and ``clip`` for what only names something and may be as long as somebody made it.
     """
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("guardrail.web", "templates"),
@@ -35,7 +35,13 @@ def environment() -> jinja2.Environment:
     )
     made.filters["plain"] = plain
     made.filters["part"] = _part
+    made.filters["clip"] = _clip
     return made
+
+
+def _clip(text: str, limit: int = 200) -> str:
+    """The beginning of a text that only names something, and how long it is where that is not all."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 def _part(text: str) -> str:

@@ -92,6 +92,11 @@ def equal_ones(reviews: Iterable[Review]) -> dict[str, list[str]]:
     """Of the reviews on a page that may be decided together: the ids of all that are equal, by each one's id."""
     groups: dict[tuple[str, str], list[str]] = {}
     for review in reviews:
-        if review.tier is Tier.LOW and review.state in WAITING:
-            groups.setdefault((review.call.name, canonical(review.call.arguments)), []).append(review.id)
+        if review.tier is not Tier.LOW or review.state not in WAITING:
+            continue
+        try:
+            alike = canonical(review.call.arguments)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        groups.setdefault((review.call.name, alike), []).append(review.id)
     return {one: ids[:MAX_BATCH] for ids in groups.values() if len(ids) > 1 for one in ids}

@@ -106,9 +106,9 @@ def decide(request: Request, review_id: str, form: Form) -> Response:
         kind = decision_kind(form)
         decision = plain_decision(form, kind)
         if kind is DecisionType.EDIT:
-            base = base_arguments(request, review, form.get("take"))
-            tool = scene(request, review).tool
-            reading = more["reading"] = read_form(tool, base, form.pairs, planned=review.call.arguments)
+            seen = scene(request, review)
+            base = base_arguments(seen, form.get("take"))
+            reading = more["reading"] = read_form(seen.tool, base, form.pairs, planned=review.call.arguments)
             if not reading.send or reading.arguments is None:
                 return shown(request, review, form=form, status=422 if reading.errors else 200, **more)
             decision = replace(decision, arguments=reading.arguments)

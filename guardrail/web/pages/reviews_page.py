@@ -45,11 +45,10 @@ TITLES: Final = {
 }
 
 
-def base_arguments(request: Request, review: Review, take: str) -> dict[str, Any]:
+def base_arguments(seen: Scene, take: str) -> dict[str, Any]:
     """The arguments that the edit form starts from: those of the alternative that is taken over, or the planned."""
-    verdict = scene(request, review).verdict
-    found = taken(verdict, take) if verdict is not None and take else None
-    return review.call.arguments if found is None else found
+    found = taken(seen.verdict, take) if seen.verdict is not None and take else None
+    return seen.review.call.arguments if found is None else found
 
 
 def shown(
@@ -67,7 +66,7 @@ def shown(
     take = typed.get("take") if form else request.query_params.get("take", "")
     opening = _opening(request, review, typed, take)
     call = show_value(review.call.arguments, opening)
-    base = base_arguments(request, review, take)
+    base = base_arguments(seen, take)
     editable = seen.decides and seen.allows("edit")
     return page(
         request,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from guardrail import catalogue
@@ -94,6 +95,7 @@ _FIRST: Final = frozenset(
     {"risk", "agreement", "majority_margin", "semantic_entropy", "p_true", "verbalized_confidence", "logprob_mean"}
 )
 _BRIEF: Final = 160
+_NAMES: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +199,15 @@ def left(text: str, now: datetime) -> str:
 
 def brief(arguments: Mapping[str, object]) -> str:
     """The arguments in a line, its end cut off where it is long: to tell calls apart, not to decide by."""
-    text = ", ".join(f"{name}={canonical(value)}" for name, value in arguments.items())
-    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…"
+    text = ", ".join(f"{name[:_BRIEF]}={_json(value)}" for name, value in islice(arguments.items(), _NAMES))
+    return f"{text[:_BRIEF]}…" if len(text) > _BRIEF or len(arguments) > _NAMES else text
+
+
+def _json(value: object) -> str:
+    try:
+        return canonical(value)[: _BRIEF + 1]
+    except (ValueError, TypeError, RecursionError):
+        return "…"
 
 
 def happened(event: ReviewEvent) -> str:
