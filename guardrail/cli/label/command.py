@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.text import Text
 
+from guardrail.cli import render
 from guardrail.cli.options import by_option, opened_store, reviewer, store_option
-from guardrail.types import Tier
+from guardrail.cli.safe_text import shown
+from guardrail.cli.status.command import promised_by, promises
+from guardrail.errors import StoreError
+from guardrail.store import Store
+from guardrail.types import CalibratedPolicy, Tier
 
 INTERRUPTED: Final = 130
 """The exit code of a walk that was cut off; its answers are kept."""
@@ -42,9 +49,17 @@ INTERRUPTED: Final = 130
     help="With which labels were chosen that do not say so; 1: every call was judged.",
 )
 @click.option("--skip-unknown", is_flag=True, help="Leave out labels of records that are not here.")
+@promises
 @by_option
 @store_option
-def label(file: Path | None, dataset: str | None, checker: str | None, **given: Any) -> None:
+def label(
+    file: Path | None,
+    dataset: str | None,
+    checker: str | None,
+    policy: Path | None,
+    calibration: Path | None,
+    **given: Any,
+) -> None:
     """Say of calls whether they were right: what calibration learns from.
 
     Without options, you are shown the calls that nobody has judged, one after another, those drawn for an audit first.
@@ -53,6 +68,9 @@ def label(file: Path | None, dataset: str | None, checker: str | None, **given: 
 
     --import, --langsmith and --checker attach the judgements of others to the records that they are about. A row has
     record, call (where the record has several) and correct, and may have by, at, note, fault and probability.
+
+    With --policy or --calibration an answer that breaks the promise raises its alarm at once. Otherwise `guardrail
+    watch`, `upkeep` or `status` takes it in at its next look.
     """
     ways = {
         "--import": file,
@@ -65,7 +83,9 @@ def label(file: Path | None, dataset: str | None, checker: str | None, **given: 
     if len(named) > 1:
         raise click.UsageError(f"{' and '.join(named)} are different things: give one of them")
     tier = None if given["tier"] is None else Tier(given["tier"])
+    promised = promised_by(policy, calibration)
     with opened_store() as store:
+        tell = _telling(store, promised)
         if file is not None or dataset is not None:
             from guardrail.cli.label import attaching
             from guardrail.cli.label.langsmith_labels import client, dataset_rows
@@ -80,11 +100,13 @@ def label(file: Path | None, dataset: str | None, checker: str | None, **given: 
             attaching.attach_rows(
                 store, rows, by=by, probability=given["probability"], skip_unknown=given["skip_unknown"]
             )
+            tell()
         elif checker is not None:
             from guardrail.cli.label import attaching
 
             by = given["by"] or f"checker {checker}"
             attaching.ask_checker(store, checker, by=by, tier=tier, tool=given["tool"], limit=given["limit"])
+            tell()
         elif given["listed"]:
             from guardrail.cli.label import attaching
 
@@ -92,6 +114,27 @@ def label(file: Path | None, dataset: str | None, checker: str | None, **given: 
         else:
             from guardrail.cli.label.walking import Walk
 
-            walk = Walk(store, by=reviewer(given["by"]), again=given["contradictions"])
+            walk = Walk(store, by=reviewer(given["by"]), again=given["contradictions"], tell=tell)
             if not walk.run(tier=tier, tool=given["tool"], limit=given["limit"], drawn_only=given["audits_only"]):
                 click.get_current_context().exit(INTERRUPTED)
+
+
+def _telling(store: Store, promised: CalibratedPolicy | None) -> Callable[[], None]:
+    """What tells the watch of new labels, and of the alarms that follow; nothing, where no promise is named."""
+
+    def tell() -> None:
+        if promised is None:
+            return
+        from guardrail.watching import look
+        from guardrail.watching.notifying import sentence
+
+        try:
+            raised = look(store, promised).raised
+        except StoreError as error:  # the labels stand, and the next look takes them in
+            render.console().print(Text.assemble(("the watch could not be told: ", "bold red"), shown(str(error))))
+            return
+        for alarm in raised:
+            words = shown(sentence(alarm))
+            render.console().print(Text.assemble((f"alarm {alarm.id[: render.ID]}: ", "bold red"), words))
+
+    return tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -58,12 +58,15 @@ class _Place:
 
 
 class Walk:
-    """A person's way through the calls that nobody has judged, or (``again``) that were judged both right and wrong."""
+    """A person's way through the calls that nobody has judged, or (``again``) that were judged both right and wrong.
+    ``tell`` is called after every answer that is kept.
+    """
 
-    def __init__(self, store: Store, *, by: str, again: bool = False) -> None:
+    def __init__(self, store: Store, *, by: str, again: bool = False, tell: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._by = by
         self._again = again
+        self._tell = tell
         self._out = render.console()
 
     def run(
@@ -127,6 +130,7 @@ class Walk:
             place.skipped += 1
         else:
             self._keep(record, verdict, answer, place.note)
+            self._tell()
             place.note = ""
             place.at += 1
             place.answered += 1

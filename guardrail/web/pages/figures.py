@@ -47,6 +47,11 @@ def number(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
+def parts(sentence: str) -> list[tuple[str, bool]]:
+    """A sentence in pieces, each with whether it stood between backticks: what is to be typed."""
+    return [(piece, bool(place % 2)) for place, piece in enumerate(sentence.split("`")) if piece]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dot:
     """One bin in the picture: its place, its radius, and its interval from ``low`` (further down) to ``high``."""
