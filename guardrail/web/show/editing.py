@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,7 +19,7 @@ from guardrail.web.show.building import FIELDS, Builder
 from guardrail.web.show.differing import Differences, show_differences
 from guardrail.web.show.fields import ABSENT, Field, How, again
 from guardrail.web.show.folds import Path, path_text
-from guardrail.web.show.jsontext import read_json, typeable
+from guardrail.web.show.jsontext import pretty, read_json, typeable
 from guardrail.web.show.sent import Sent
 from guardrail.web.show.shapes import Kind, Schemas
 
@@ -40,6 +41,8 @@ class EditForm:
     root: Field
     as_json: bool
     both: bool
+    of: str
+    """Names the schema and the arguments that it was made for: it means nothing for others."""
     base: str = ""
     errors: tuple[str, ...] = ()
     """Everything that is wrong, with its place."""
@@ -91,6 +94,8 @@ def read_form(
 def _read(tool: ToolSpec | None, arguments: dict[str, Any], sent: Sent, planned: dict[str, Any]) -> Reading:
     base, problem = _base(sent, arguments)
     mode = sent.text("f:mode")
+    if not problem and sent.text("f:of") != _name(tool, base):
+        problem = _NOT_WHOLE
     if problem or mode not in ("json", "fields"):
         return _refused(edit_form(tool, arguments), (problem or _NOT_WHOLE, *dict.fromkeys(sent.errors)))
     form = _form(tool, base, sent, as_json=mode == "json")
@@ -101,7 +106,7 @@ def _read(tool: ToolSpec | None, arguments: dict[str, Any], sent: Sent, planned:
         return _switched(tool, arguments, value, sent.do)
     if sent.do.startswith(_QUIET):
         return Reading(form=replace(form, root=_without_errors(form.root), errors=()), arguments=None)
-    if value is ABSENT:
+    if value is ABSENT or form.errors:
         return Reading(form=form, arguments=None, errors=form.errors)
     wrong = _misfits(tool, value)
     if wrong:
@@ -127,7 +132,19 @@ def _form(tool: ToolSpec | None, base: dict[str, Any], sent: Sent | None, *, as_
         root = Builder(schemas, sent.do if sent else "").root(tool.parameters if tool else True, base, sent)
         text = "" if sent is None else sent.text("f:base") or ""
     errors = tuple(_errors(root)) if sent else ()
-    return EditForm(root=root, as_json=as_json or not both, both=both, base=again(text, as_json=True), errors=errors)
+    return EditForm(
+        root=root,
+        as_json=as_json or not both,
+        both=both,
+        of=_name(tool, base),
+        base=again(text, as_json=True),
+        errors=errors,
+    )
+
+
+def _name(tool: ToolSpec | None, base: dict[str, Any]) -> str:
+    said = "\0".join(map(pretty, (tool.parameters if tool else None, base)))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _json_root(base: dict[str, Any], sent: Sent | None) -> Field:
@@ -138,11 +155,11 @@ def _json_root(base: dict[str, Any], sent: Sent | None) -> Field:
     error = ""
     if text is None:
         text, error = first, "this was not sent: load the page again"
-    if len(text) > LONGEST:
+    elif len(text) > LONGEST:
         text, error = "", _TOO_LONG
     elif text == first:
         value = base
-    elif not error:
+    else:
         try:
             value = read_json(text)
         except ValueError as problem:
@@ -182,9 +199,12 @@ def _switched(tool: ToolSpec | None, arguments: dict[str, Any], value: dict[str,
     text = typeable(value)
     if len(text) > LONGEST:
         return _refused(edit_form(tool, arguments), (_TOO_LONG,))
-    form = _form(tool, value, None, as_json=to == "json")
-    changed = not form.as_json and not same_json(value, arguments)
-    return Reading(form=replace(form, base=text if changed else ""), arguments=None)
+    if to == "json":
+        form = _form(tool, value, None, as_json=True)
+        return Reading(form=replace(form, of=_name(tool, arguments)), arguments=None)
+    if same_json(value, arguments):
+        return Reading(form=_form(tool, arguments, None), arguments=None)
+    return Reading(form=replace(_form(tool, value, None), base=text), arguments=None)
 
 
 def _refused(form: EditForm, problems: tuple[str, ...]) -> Reading:
