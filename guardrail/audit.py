@@ -17,11 +17,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from guardrail.codec import digest
+from guardrail.codec import canonical, digest
 from guardrail.types import AuditEntry, AuditHead
 
 SHARDS = 8
 _HASHED = ("tenant", "shard", "number", "at", "by", "what", "subject", "body", "previous")
+ENDS = b'"]'
+"""The end of what is hashed of an entry."""
 SEAL = "seal"
 """What an entry says that seals the chains."""
 KINDS = frozenset({"review", "label", "draws", "alarm"})
@@ -125,6 +127,16 @@ def entry_hash(entry: AuditEntry) -> str:
 
 def _hash(said: Mapping[str, Any]) -> str:
     return digest("audit entry", *(said[name] for name in _HASHED))
+
+
+def unnumbered(entry: AuditEntry) -> tuple[bytes, bytes]:
+    """What is hashed of an entry that is in no chain yet: before its number, and between that and the hash of the entry
+    before it, behind which ``ENDS`` comes. So a database can chain it by itself, while it has the end of the chain.
+    """
+    said = [getattr(entry, name) for name in _HASHED]
+    start = f"{canonical(['audit entry', *said[:2]])[:-1]},"
+    middle = f',{canonical(said[3:-1])[1:-1]},"'
+    return start.encode("utf-8", "surrogatepass"), middle.encode("utf-8", "surrogatepass")
 
 
 def head_of(entry: AuditEntry) -> AuditHead:

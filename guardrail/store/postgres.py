@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guardrail.audit import AuditView, shard_of
+from guardrail.audit import AuditView
 from guardrail.store import changes, listing, postgres_care, postgres_lists, postgres_log, rows
 from guardrail.store.care import Pruned, StoreInfo
 from guardrail.store.postgres_access import PostgresAccess
@@ -119,17 +119,8 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
             "record_id": lookup(review.record_id),
             **_changing(review),
         }
-        opened = changes.of_review(review, row["body"], None)
-
-        def work(connection: Connection) -> bool:
-            added = connection.execute(sql("add_review"), row)
-            end = postgres_log.ask_end(connection, opened.tenant, opened.shard)
-            if added.fetchone() is None:
-                return False
-            postgres_log.append_after(connection, end, opened)
-            return True
-
-        if not self._write(work, piped=True):
+        opened = postgres_log.entry_of(changes.of_review(review, row["body"], None))
+        if not self._change("add_review", {**row, **opened}):
             return self.review(review.id)
         return rows.decode(Review, row["body"], f"review {review.id}")
 
@@ -155,20 +146,11 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
 
     def compare_and_set(self, review: Review) -> bool:
         row = {"id": lookup(review.id), **_changing(review)}
-        shard = shard_of(review.id)
-
-        def work(connection: Connection) -> bool:
-            found = connection.execute(sql("review_before"), row)
-            end = postgres_log.ask_end(connection, review.tenant, shard)
-            before = found.fetchone()
-            if before is None:
-                return False
-            entry = changes.of_review(review, row["body"], before[0])
-            connection.execute(sql("compare_and_set"), row)
-            postgres_log.append_after(connection, end, entry)
-            return True
-
-        return self._write(work, piped=True)
+        before = self._database.read(lambda connection: connection.execute(sql("review_before"), row).fetchone())
+        if before is None:
+            return False
+        changed = postgres_log.entry_of(changes.of_review(review, row["body"], before[0]))
+        return self._change("compare_and_set", {**row, **changed})
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         return self._database.read(lambda connection: postgres_lists.find(connection, wanted, limit=limit, after=after))
@@ -337,10 +319,17 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         self._watch.close()
         self._database.close()
 
-    def _write(self, work: Callable[[Connection], W], *, synced: bool = True, piped: bool = False) -> W:
-        done = self._database.piped(work) if piped else self._database.write(work, synced=synced)
+    def _write(self, work: Callable[[Connection], W], *, synced: bool = True) -> W:
+        done = self._database.write(work, synced=synced)
         self._watch.changed()
         return done
+
+    def _change(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Whether the statement changed something, which it logged as well."""
+        query = postgres_log.logged(name)
+        done = self._database.change(lambda connection: connection.execute(query, given).fetchone())
+        self._watch.changed()
+        return done is not None
 
     def _list(self, name: str, asked: Mapping[str, Value], **more: str | int) -> list[tuple[Any, ...]]:
         """The rows that meet every condition asked for."""

@@ -64,19 +64,9 @@ class Database:
         """
         return self._run(work, "BEGIN" if synced else f"BEGIN; {queries('postgresql')['not_synced']}")
 
-    def piped(self, work: Callable[[Connection], T]) -> T:
-        """What ``write`` gives, in fewer round trips: statements are sent together, when a result is asked for."""
-
-        def together(connection: Connection) -> T:
-            with connection.pipeline():
-                connection.execute(b"BEGIN")
-                done = work(connection)
-                sent.add(id(connection))
-                connection.execute(b"COMMIT")
-            return done
-
-        sent: set[int] = set()
-        return self._run(together, None, lambda connection: id(connection) in sent)
+    def change(self, work: Callable[[Connection], T]) -> T:
+        """What one statement gives that changes something: a durable transaction by itself, in one round trip."""
+        return self._run(work, None, changing=True)
 
     @contextmanager
     def view(self) -> Iterator[Connection]:
@@ -123,27 +113,25 @@ class Database:
         """Whether ``close`` was called."""
         return self._closed
 
-    def _run(
-        self,
-        work: Callable[[Connection], T],
-        begin: str | None,
-        committed: Callable[[Connection], bool] = lambda _: False,
-    ) -> T:
+    def _run(self, work: Callable[[Connection], T], begin: str | None, *, changing: bool = False) -> T:
         with self.translated():
             try:
-                return self._once(work, begin, committed)
+                return self._once(work, begin, changing=changing)
             except _GoneError:
                 self._open_pool().check()  # the others went with it
             try:
-                return self._once(work, begin, committed)
+                return self._once(work, begin, changing=changing)
             except _GoneError as gone:
                 raise gone.error from None
 
-    def _once(self, work: Callable[[Connection], T], begin: str | None, committed: Callable[[Connection], bool]) -> T:
+    def _once(self, work: Callable[[Connection], T], begin: str | None, *, changing: bool) -> T:
         pool = self._open_pool()
         connection = self._taken(pool)
         committing = False
         try:
+            if changing:
+                _check_alive(connection)
+                committing = True
             if begin is not None:
                 connection.execute(begin.encode(), prepare=False)
             done = work(connection)
@@ -153,7 +141,7 @@ class Database:
         except psycopg.OperationalError as error:
             if not connection.broken:
                 raise
-            if committing or committed(connection):
+            if committing:
                 raise StoreError(
                     f"the connection to {self.address.shown} was lost while a change was committed: it may have been "
                     "made or not; look before you try again"
@@ -225,6 +213,12 @@ class _GoneError(Exception):
     def __init__(self, error: psycopg.Error) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def _check_alive(connection: Connection) -> None:
+    """Whether the server has closed the connection, as far as is known here: asking it would be a round trip."""
+    for _ in range(2):  # what it said at last, and that there is no more
+        connection.pgconn.consume_input()
 
 
 def _close(pool: ConnectionPool[Connection], pid: int) -> None:

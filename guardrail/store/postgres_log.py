@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from itertools import groupby
 from typing import Any
-
-import psycopg
 
 from guardrail import audit
 from guardrail.errors import StoreError
@@ -17,7 +17,6 @@ from guardrail.store.postgres_texts import escaped, exact, lookup, lookups, rest
 from guardrail.store.queries import conditional, queries
 from guardrail.types import AuditEntry, AuditHead
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
 _COLUMNS = ("tenant", "shard", "number", "at", "by", "what", "subject", "body", "previous", "hash")
 _NO_DIGEST = ""
 """Of a value whose columns say something else than it does: it equals that of no entry."""
@@ -31,21 +30,24 @@ def sql(name: str) -> bytes:
 
 def append(connection: Connection, entry: AuditEntry) -> AuditEntry:
     """Add an entry to the end of its chain, which stays locked until the transaction ends."""
-    chained = audit.chained(entry, _end(connection, entry.tenant, entry.shard))
-    connection.execute(sql("audit_add"), _row(chained))
-    return chained
+    said = connection.execute(logged("audit_append"), entry_of(entry)).fetchall()
+    return replace(entry, **dict(zip(("number", "previous", "hash"), said[0], strict=True)))
 
 
-def ask_end(connection: Connection, tenant: str, shard: int) -> Cursor:
-    """Lock a chain, and ask where it ends, for ``append_after``."""
-    return connection.execute(sql("audit_end"), _chain(tenant, shard))
+@cache
+def logged(name: str) -> bytes:
+    """A statement that changes something and logs it; it gives a row if it changed something."""
+    known = queries("postgresql")
+    return known[name].format(logged=known["logged"]).encode()
 
 
-def append_after(connection: Connection, asked: Cursor, entry: AuditEntry) -> None:
-    """Add an entry to the chain whose end was asked for."""
-    found = asked.fetchone()
-    end = _end(connection, entry.tenant, entry.shard) if found is None else _head(entry.tenant, entry.shard, found)
-    connection.execute(sql("audit_add"), _row(audit.chained(entry, end)))
+def entry_of(entry: AuditEntry) -> dict[str, str | int | bytes]:
+    """The values of an entry for ``logged``."""
+    start, middle = audit.unnumbered(entry)
+    exact(entry.tenant, "the tenant")
+    row = _row(entry)
+    said = {f"log_{name}": row[name] for name in ("tenant", "shard", "at", "by", "what", "subject", "body")}
+    return {**said, "log_start": start, "log_middle": middle, "log_ends": audit.ENDS}
 
 
 def append_all(connection: Connection, entries: Iterable[AuditEntry]) -> None:
@@ -107,19 +109,12 @@ def kept(connection: Connection, tenant: str) -> Iterator[audit.Kept]:
 
 
 def _end(connection: Connection, tenant: str, shard: int) -> AuditHead | None:
-    found = ask_end(connection, tenant, shard).fetchone()
+    chain = {"tenant": exact(tenant, "the tenant"), "shard": shard}
+    found = connection.execute(sql("audit_end"), chain).fetchone()
     if found is None:
-        connection.execute(sql("audit_begin"), _chain(tenant, shard))
-        found = ask_end(connection, tenant, shard).fetchone()
-    return None if found is None else _head(tenant, shard, found)
-
-
-def _chain(tenant: str, shard: int) -> dict[str, str | int]:
-    return {"tenant": exact(tenant, "the tenant"), "shard": shard}
-
-
-def _head(tenant: str, shard: int, found: tuple[Any, ...]) -> AuditHead | None:
-    number, end = found
+        connection.execute(sql("audit_begin"), chain)
+        found = connection.execute(sql("audit_end"), chain).fetchone()
+    number, end = found or (0, "")
     return AuditHead(tenant=tenant, shard=shard, number=number, hash=end) if number else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from guardrail.audit import SHARDS, Flaw, Kept, chained, draft, entry_hash, head_of, seals, shard_of, verify
+from guardrail.audit import (
+    ENDS,
+    SHARDS,
+    Flaw,
+    Kept,
+    chained,
+    draft,
+    entry_hash,
+    head_of,
+    seals,
+    shard_of,
+    unnumbered,
+    verify,
+)
 from guardrail.types import AuditEntry, AuditHead
 
 Chains = dict[int, list[AuditEntry]]
@@ -54,6 +68,16 @@ def test_a_log_that_was_left_alone_is_whole(subjects: list[str], sealed: set[int
     chains = _log(subjects, [*sealed])
     assert verify(_flat(chains), _heads(chains)) == []
     assert all(0 <= shard_of(subject) < SHARDS for subject in subjects)
+
+
+@given(st.text(), st.text(), st.text(), st.integers(1, 10**12), st.text("0123456789abcdef", max_size=64))
+def test_a_database_hashes_an_entry_as_it_is_verified(
+    subject: str, by: str, tenant: str, number: int, previous: str
+) -> None:
+    entry = replace(draft(what="review.opened", subject=subject, body="d", by=by, at="then", tenant=tenant), number=0)
+    start, middle = unnumbered(entry)
+    hashed = hashlib.sha256(start + str(number).encode() + middle + previous.encode() + ENDS).hexdigest()
+    assert hashed == entry_hash(replace(entry, number=number, previous=previous))
 
 
 def test_a_log_without_entries_is_whole() -> None:

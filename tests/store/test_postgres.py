@@ -223,6 +223,21 @@ def test_a_writer_that_waits_too_long_is_told_and_has_written_nothing(url: str, 
     store.close()
 
 
+def test_a_change_whose_connection_breaks_is_neither_claimed_nor_denied(url: str, raw: Any) -> None:
+    store = PostgresStore(url)
+    store.add_review(review())
+    with ThreadPoolExecutor(1) as pool, raw.transaction():
+        raw.execute("SELECT 1 FROM reviews FOR UPDATE")
+        asked = pool.submit(store.compare_and_set, replace(review(), revision=1))
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while not raw.execute(ended).fetchall():
+            pass
+        with pytest.raises(StoreError, match="may have been made or not"):
+            asked.result()
+    assert store.compare_and_set(replace(review(), revision=1)) is True
+    store.close()
+
+
 def test_writers_of_other_chains_do_not_wait(url: str, raw: Any) -> None:
     store = PostgresStore(url, timeout=0.2)
     first, other = (

@@ -37,14 +37,16 @@ ON CONFLICT (record_id, digest) DO NOTHING;
 SELECT record_id, body FROM labels WHERE record_id = ANY(%(ids)s) ORDER BY seq;
 
 -- name: add_review
-INSERT INTO reviews (
-    id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, wakes, rank, revision, body
-) VALUES (
-    %(id)s, %(at)s, %(thread_id)s, %(record_id)s, %(tenant)s, %(state)s, %(tier)s, %(tool)s, %(requester)s,
-    %(claimed_by)s, %(due)s, %(wakes)s, %(rank)s, %(revision)s,
-    %(body)s
+WITH changed AS (
+    INSERT INTO reviews (
+        id, at, thread_id, record_id, tenant, state, tier, tool, requester, claimed_by, due, wakes, rank, revision, body
+    ) VALUES (
+        %(id)s, %(at)s, %(thread_id)s, %(record_id)s, %(tenant)s, %(state)s, %(tier)s, %(tool)s, %(requester)s,
+        %(claimed_by)s, %(due)s, %(wakes)s, %(rank)s, %(revision)s, %(body)s
+    )
+    ON CONFLICT (id) DO NOTHING RETURNING seq
 )
-ON CONFLICT (id) DO NOTHING RETURNING seq;
+{logged};
 
 -- name: review
 SELECT id, body FROM reviews WHERE id >= %(id)s AND id <= %(end)s ORDER BY id LIMIT 2;
@@ -62,13 +64,16 @@ thread_id = %(thread_id)s
 record_id = %(record_id)s
 
 -- name: review_before
-SELECT body FROM reviews WHERE id = %(id)s AND revision = %(revision)s - 1 FOR UPDATE;
+SELECT body FROM reviews WHERE id = %(id)s AND revision = %(revision)s - 1;
 
 -- name: compare_and_set
-UPDATE reviews SET
-    state = %(state)s, tier = %(tier)s, tool = %(tool)s, requester = %(requester)s, claimed_by = %(claimed_by)s,
-    due = %(due)s, wakes = %(wakes)s, rank = %(rank)s, revision = %(revision)s, body = %(body)s
-WHERE id = %(id)s AND revision = %(revision)s - 1;
+WITH changed AS (
+    UPDATE reviews SET
+        state = %(state)s, tier = %(tier)s, tool = %(tool)s, requester = %(requester)s, claimed_by = %(claimed_by)s,
+        due = %(due)s, wakes = %(wakes)s, rank = %(rank)s, revision = %(revision)s, body = %(body)s
+    WHERE id = %(id)s AND revision = %(revision)s - 1 RETURNING seq
+)
+{logged};
 
 -- name: find_reviews
 SELECT reviews.id, reviews.body, found.rank, found.at, found.seq
@@ -192,6 +197,33 @@ UPDATE states SET revision = revision + 1, text = %(text)s WHERE key = %(key)s A
 
 -- name: audit_end
 SELECT number, hash FROM audit_heads WHERE tenant = %(tenant)s AND shard = %(shard)s FOR UPDATE;
+
+-- name: audit_append
+WITH changed AS (SELECT 1)
+{logged};
+
+-- name: logged
+-- An entry, if something changed. Its number and hash follow from where its chain ends, whose row stays locked from here
+-- to the end of the transaction; guardrail.audit.unnumbered gives the rest of what is hashed.
+, ended AS (
+    INSERT INTO audit_heads AS ends (tenant, shard, number, hash)
+    SELECT
+        %(log_tenant)s, %(log_shard)s, 1,
+        encode(sha256(%(log_start)s::bytea || '1'::bytea || %(log_middle)s::bytea || %(log_ends)s::bytea), 'hex')
+    FROM changed
+    ON CONFLICT (tenant, shard) DO UPDATE SET
+        number = ends.number + 1, previous = ends.hash,
+        hash = encode(sha256(
+            %(log_start)s::bytea || convert_to((ends.number + 1)::text, 'UTF8')
+            || %(log_middle)s::bytea || convert_to(ends.hash, 'UTF8') || %(log_ends)s::bytea
+        ), 'hex')
+    RETURNING number, previous, hash
+)
+INSERT INTO audit_log (tenant, shard, number, at, by, what, subject, body, previous, hash)
+SELECT
+    %(log_tenant)s, %(log_shard)s, number, %(log_at)s, %(log_by)s, %(log_what)s, %(log_subject)s, %(log_body)s,
+    previous, hash
+FROM ended RETURNING number, previous, hash
 
 -- name: audit_begin
 INSERT INTO audit_heads (tenant, shard, number, hash) VALUES (%(tenant)s, %(shard)s, 0, '')
