@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from guardrail.notify.signing import PREFIX
 from guardrail.policy.part import Part, Unset
 from guardrail.policy.problems import unknown
 from guardrail.policy.reviewing_model import Seconds
@@ -32,7 +33,7 @@ def _event(value: object) -> NoticeEvent:
 
 
 def _variable(value: object) -> str:
-    if isinstance(value, str) and re.match(_VARIABLE, value):
+    if isinstance(value, str) and re.match(_VARIABLE, value) and not value.startswith(PREFIX):
         return value
     # a secret that was written here by mistake is not repeated
     raise ValueError("must be the name of an environment variable, such as GUARDRAIL_SLACK, which holds the secret")

@@ -52,6 +52,8 @@ class Notifier:
         open: gives a channel's way of telling; by default with secrets from the environment.
         clock: gives the present moment.
         chance: gives numbers in [0, 1).
+        lease: seconds after which a message whose sender died is taken up by another process; more than an attempt
+            may take.
 
     Raises:
         ConfigError, MissingExtra: a channel cannot be used.
@@ -65,8 +67,10 @@ class Notifier:
         open: Open = open_sender,  # noqa: A002 - what it does
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        lease: float = LEASE,
     ) -> None:
         self._store = store
+        self._lease = lease
         self._configuration = configuration
         self._senders: list[tuple[Channel, Sender]] = [(one, open(one)) for one in configuration.channels]
         self._owing = Owing(store, configuration.channels)
@@ -106,7 +110,7 @@ class Notifier:
                 break
             fresh = self._store.due_notices(channel.name, now=now.isoformat())
             alone = fresh <= min(_ALONE, int(pace.tokens))
-            until = (now + timedelta(seconds=LEASE)).isoformat()
+            until = (now + timedelta(seconds=self._lease)).isoformat()
             claimed = self._store.claim_notices(
                 channel.name, by=self._name, now=now.isoformat(), until=until, most=1 if alone else _TOGETHER
             )
