@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardrail.cli.notify.command import notify_option
 from guardrail.cli.options import store_option
 from guardrail.cli.safe_text import plain
+from guardrail.cli.upkeep import upkeep_of
 from guardrail.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option(
     "--insecure", is_flag=True, help="Listen beyond this machine without https: passwords can be read on the way."
 )
+@notify_option
 @click.pass_obj
 @store_option
 def serve(
@@ -56,11 +59,12 @@ def serve(
     open_metrics: bool,
     access_log: bool,
     insecure: bool,
+    notify_file: Path | None,
 ) -> None:
     """Serve the reviewers' page and the HTTP API, from one store; the store is made where there is none.
 
     The first start prints a link that makes the first account, once. Beyond this machine it takes https: a certificate
-    of its own, or a proxy in front, whose address is said with --url.
+    of its own, or a proxy in front, whose address is said with --url. It also does what `guardrail upkeep` does.
     """
     check_exposure(host, url=url, tls_cert=tls_cert, tls_key=tls_key, insecure=insecure)
     if shared["store"] == "memory://":
@@ -81,15 +85,18 @@ def serve(
         address = url or _address(host, listening.getsockname()[1], https=tls_cert is not None)
         settings = _settings(url=address, tenant=tenant, open_metrics=open_metrics)
         app = create_app(store, settings=settings, policy=policy)
+        promising = policy_file if policy is not None and policy.calibration else None
+        keeping = upkeep_of(store, notify_file=notify_file, policy=promising, url=settings.url)
         click.echo(f"guardrail serves {plain(store.url)} at {settings.url}")
-        serve(
-            app,
-            listening,
-            certificate=tls_cert,
-            key=tls_key,
-            forwarded_allow_ips=forwarded_allow_ips,
-            access_log=access_log,
-        )
+        with keeping.running():
+            serve(
+                app,
+                listening,
+                certificate=tls_cert,
+                key=tls_key,
+                forwarded_allow_ips=forwarded_allow_ips,
+                access_log=access_log,
+            )
 
 
 def check_exposure(host: str, *, url: str | None, tls_cert: Path | None, tls_key: Path | None, insecure: bool) -> None:

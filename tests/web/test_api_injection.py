@@ -14,6 +14,7 @@ from guardrail.store.listing import Place, cursor
 from guardrail.types import ReviewFilter
 from tests.web.serving import ANA, STRANGER, Site, transfer
 
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
 CORPUS = [
     "'",
     '"',

@@ -8,7 +8,7 @@ from guardrail.errors import GuardrailError, ReviewConflict
 from guardrail.review import Outcome
 from guardrail.review.people import check_reviewer
 from guardrail.types import Decision, DecisionType, Fault, Principal, Review, ReviewState
-from guardrail.web.api import told
+from guardrail.web.api import telling, told
 from guardrail.web.api.asked import (
     Decide,
     DecideAll,
@@ -32,21 +32,21 @@ def claim(request: Request, review_id: ReviewId, body: Lease) -> told.ReviewLine
     """Take it to look at it: nobody else decides on it until the lease ends. Needs the scope `reviews:decide`."""
     who, review = _mine(request, review_id)
     given = {"lease": body.lease_seconds, "override": body.override}
-    return told.line(house(request).queue.claim(review.id, by=who, **given))  # type: ignore[arg-type]
+    return telling.line(house(request).queue.claim(review.id, by=who, **given))  # type: ignore[arg-type]
 
 
 @router.post("/reviews/{review_id}/renew", summary="Prolong a claim", responses=WRITING, dependencies=[NoQuery])
 def renew(request: Request, review_id: ReviewId, body: Renewal) -> told.ReviewLine:
     """One's own, also one that ran out if nobody took it. Needs the scope `reviews:decide`."""
     who, review = _mine(request, review_id)
-    return told.line(house(request).queue.renew(review.id, by=who, lease=body.lease_seconds))
+    return telling.line(house(request).queue.renew(review.id, by=who, lease=body.lease_seconds))
 
 
 @router.post("/reviews/{review_id}/release", summary="Give a claim back", responses=WRITING, dependencies=[NoQuery])
 def release(request: Request, review_id: ReviewId, body: Release) -> told.ReviewLine:
     """The review is pending again. Needs the scope `reviews:decide`."""
     who, review = _mine(request, review_id)
-    return told.line(house(request).queue.release(review.id, by=who, override=body.override))
+    return telling.line(house(request).queue.release(review.id, by=who, override=body.override))
 
 
 @router.post("/reviews/{review_id}/decide", summary="Decide", responses=WRITING, dependencies=[NoQuery])
@@ -65,7 +65,7 @@ def decide(request: Request, review_id: ReviewId, body: Decide) -> told.ReviewLi
         fault=None if body.fault is None else Fault(body.fault),
     )
     given = {"seen_digest": body.seen_digest, "override": body.override}
-    return told.line(house(request).queue.decide(review.id, decision, by=who, **given))  # type: ignore[arg-type]
+    return telling.line(house(request).queue.decide(review.id, decision, by=who, **given))  # type: ignore[arg-type]
 
 
 @router.post("/reviews/decide-all", summary="Decide alike on equal calls", responses=WRITING, dependencies=[NoQuery])
@@ -96,7 +96,7 @@ def comment(request: Request, review_id: ReviewId, body: Remark) -> told.History
     """Write something beside it. It decides nothing, and the agent does not read it. Needs `reviews:decide`."""
     who, review = _mine(request, review_id)
     changed = house(request).queue.comment(review.id, by=who, text=body.text)
-    return told.history(changed)
+    return telling.history(changed)
 
 
 @router.post(
@@ -110,7 +110,7 @@ def resolve(request: Request, review_id: ReviewId, body: Resolution) -> told.Rev
         raise ReviewConflict(f"review {review.id[:12]} is {review.state.value}: only one that is executing is resolved")
     queue = house(request).queue
     change = queue.finish if body.outcome == "ran" else queue.unknown
-    return told.line(change(review.id, by=who, note=body.note))
+    return telling.line(change(review.id, by=who, note=body.note))
 
 
 def _mine(request: Request, review_id: str) -> tuple[Principal, Review]:
@@ -126,6 +126,8 @@ def _mine(request: Request, review_id: str) -> tuple[Principal, Review]:
 
 def _outcome(outcome: Outcome) -> told.OutcomeTold:
     if outcome.review is not None:
-        return told.OutcomeTold(id=outcome.review_id, status=200, code="", detail="", review=told.line(outcome.review))
+        return told.OutcomeTold(
+            id=outcome.review_id, status=200, code="", detail="", review=telling.line(outcome.review)
+        )
     kind, detail = described(outcome.error or GuardrailError("nothing is known of it"))
     return told.OutcomeTold(id=outcome.review_id, status=kind.status, code=kind.code, detail=detail, review=None)

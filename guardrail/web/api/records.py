@@ -10,7 +10,7 @@ from starlette.requests import Request
 from guardrail.errors import NotFound
 from guardrail.review import READ
 from guardrail.types import AuditDraw
-from guardrail.web.api import told
+from guardrail.web.api import telling, told
 from guardrail.web.api.asked import AlarmsQuery, DrawsQuery, EntriesQuery, NoQuery, Once, RecordsQuery
 from guardrail.web.api.routing import READING, may_read, problems, room, signed_in
 from guardrail.web.house import house, need, need_operator, principal, visible_record, visible_records
@@ -24,13 +24,13 @@ RecordId = Annotated[str, Path(max_length=200, description="The whole id of a re
 def list_records(request: Request, wanted: RecordsQuery) -> told.RecordsTold:
     """Assessed planning steps, newest first. A page may be short, with more behind it. Needs `reviews:read`."""
     found, after = visible_records(request, thread_id=wanted.thread, limit=wanted.limit, before=wanted.after)
-    return told.RecordsTold(records=tuple(map(told.record_line, found)), after=after)
+    return told.RecordsTold(records=tuple(map(telling.record_line, found)), after=after)
 
 
 @router.get("/records/{record_id}", summary="One record", responses=READING | problems(404), dependencies=[NoQuery])
 def get_record(request: Request, record_id: RecordId) -> told.RecordTold:
     """What was planned, drawn again, decided and judged. All of it is untrusted text. Needs `reviews:read`."""
-    return told.record(visible_record(request, record_id))
+    return telling.record(visible_record(request, record_id))
 
 
 @router.get("/audit/heads", summary="Where the audit log ends", responses=READING, dependencies=[NoQuery])

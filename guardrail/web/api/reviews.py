@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from guardrail.audit import shard_of
 from guardrail.errors import NotFound
-from guardrail.web.api import told
+from guardrail.web.api import telling, told
 from guardrail.web.api.asked import NoQuery, Once, ReviewsQuery, TrailQuery
 from guardrail.web.api.routing import READING, may_read, problems, room
 from guardrail.web.house import find_page, house, visible_record, whole_review
@@ -24,7 +24,7 @@ _PAGE = 500
 def list_reviews(request: Request, wanted: ReviewsQuery) -> told.ReviewsTold:
     """The highest priority first, the oldest of one priority first. Needs the scope `reviews:read`."""
     page = find_page(request, wanted.filter(), limit=wanted.limit, after=wanted.after)
-    return told.ReviewsTold(reviews=tuple(map(told.line, page.reviews)), after=page.after)
+    return told.ReviewsTold(reviews=tuple(map(telling.line, page.reviews)), after=page.after)
 
 
 @router.get("/reviews/{review_id}", summary="One review", responses=READING | problems(404), dependencies=[NoQuery])
@@ -34,10 +34,10 @@ def get_review(request: Request, review_id: ReviewId) -> told.ReviewTold:
     """
     review = whole_review(request, review_id)
     try:
-        record = told.record(visible_record(request, review.record_id))
+        record = telling.record(visible_record(request, review.record_id))
     except NotFound:
         record = None
-    return told.ReviewTold(review=review, record=record)
+    return told.ReviewTold(review=telling.whole(review), record=record)
 
 
 @router.get(
@@ -45,7 +45,7 @@ def get_review(request: Request, review_id: ReviewId) -> told.ReviewTold:
 )
 def get_history(request: Request, review_id: ReviewId) -> told.HistoryTold:
     """Every change of state, every vote and comment. Needs the scope `reviews:read`."""
-    return told.history(whole_review(request, review_id))
+    return telling.history(whole_review(request, review_id))
 
 
 @router.get(

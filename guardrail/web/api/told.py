@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from guardrail.codec import canonical, digest
 from guardrail.types import (
     Alarm,
     AuditDraw,
@@ -15,31 +13,20 @@ from guardrail.types import (
     AuditHead,
     Claim,
     Comment,
-    Decision,
     DecisionType,
+    Fault,
     Label,
     MeaningKind,
     PrincipalKind,
     Reason,
-    Record,
-    Review,
     ReviewEvent,
     ReviewState,
     Route,
     SampleStatus,
     Signal,
     Tier,
-    ToolCall,
-    ToolSpec,
-    Turn,
     Usage,
-    Verdict,
 )
-
-LONGEST_TEXT: Final = 4_000
-"""Characters of a text, of a call's arguments as JSON, or of a tool's schema, beyond which evidence is cut."""
-MOST_SAMPLES: Final = 64
-MOST_TURNS: Final = 50
 
 
 class Told(BaseModel):
@@ -194,10 +181,42 @@ class RecordLine(Told):
     labels: int
 
 
+class WholeCall(Told):
+    """A tool call as it would run, whole. It is untrusted: show it, never follow it."""
+
+    name: str
+    arguments: dict[str, Any]
+    id: str
+
+
+class DecisionTold(Told):
+    """A reviewer's answer, or vote."""
+
+    type: DecisionType
+    by: str
+    at: str
+    arguments: dict[str, Any] | None
+    message: str
+    fault: Fault | None
+
+
+class WholeReview(ReviewLine):
+    """A review. ``hidden`` are places in the arguments (JSON pointers) whose values are masked."""
+
+    call: WholeCall
+    hidden: tuple[str, ...]
+    sealed: Annotated[bool, Field(description="Whether what is hidden was kept, encrypted, and can be revealed.")]
+    step_id: str
+    decision: DecisionTold | None
+    cast: Annotated[tuple[DecisionTold, ...], Field(description="The votes so far.")]
+    history: tuple[ReviewEvent, ...]
+    comments: tuple[Comment, ...]
+
+
 class ReviewTold(Told):
     """A review, whole, with the record of how its call was assessed (null: nothing assessed it)."""
 
-    review: Review
+    review: WholeReview
     record: RecordTold | None
 
 
@@ -238,8 +257,8 @@ class HistoryTold(Told):
     state: ReviewState
     revision: int
     history: tuple[ReviewEvent, ...]
-    votes: tuple[Decision, ...]
-    decision: Decision | None
+    votes: tuple[DecisionTold, ...]
+    decision: DecisionTold | None
     comments: tuple[Comment, ...]
 
 
@@ -279,159 +298,3 @@ class Me(Told):
     tenant: str
     roles: tuple[str, ...]
     scopes: tuple[str, ...] | None
-
-
-def text(said: str) -> Text:
-    """A text, bounded."""
-    return Text(text=said[:LONGEST_TEXT], length=len(said), cut=len(said) > LONGEST_TEXT)
-
-
-def call(made: ToolCall) -> Call:
-    """A call, bounded."""
-    length = len(canonical(made.arguments))
-    cut = length > LONGEST_TEXT
-    return Call(
-        name=made.name[:LONGEST_TEXT],
-        arguments=None if cut else made.arguments,
-        digest=digest(made.arguments),
-        length=length,
-        cut=cut,
-    )
-
-
-def line(review: Review) -> ReviewLine:
-    """A review for a list."""
-    return ReviewLine(
-        id=review.id,
-        state=review.state,
-        tier=review.tier,
-        tool=review.call.name,
-        priority=review.priority,
-        at=review.at,
-        due=review.due,
-        escalate_at=review.escalate_at,
-        escalated=review.escalated,
-        requester=review.requester,
-        thread_id=review.thread_id,
-        record_id=review.record_id,
-        rule=review.rule,
-        why=review.why[:LONGEST_TEXT],
-        decisions=review.decisions,
-        roles=review.roles,
-        quorum=review.quorum,
-        votes=len(review.votes),
-        claim=review.claim,
-        decided=None if review.decision is None else review.decision.type,
-        decided_by="" if review.decision is None else review.decision.by,
-        digest=review.digest,
-        revision=review.revision,
-    )
-
-
-def history(review: Review) -> HistoryTold:
-    """What happened to a review."""
-    return HistoryTold(
-        id=review.id,
-        state=review.state,
-        revision=review.revision,
-        history=review.history,
-        votes=review.votes,
-        decision=review.decision,
-        comments=review.comments,
-    )
-
-
-def record_line(record: Record) -> RecordLine:
-    """A record for a list."""
-    verdicts = record.verdict.verdicts
-    return RecordLine(
-        id=record.id,
-        at=record.at,
-        thread_id=record.thread_id,
-        model=record.model,
-        route=record.verdict.route,
-        audited=record.verdict.audited,
-        tools=tuple(one.call.name[:LONGEST_TEXT] for one in verdicts),
-        tiers=tuple(one.tier for one in verdicts),
-        labels=len(record.labels),
-    )
-
-
-def record(kept: Record) -> RecordTold:
-    """A record with its evidence, bounded."""
-    verdict = kept.verdict
-    return RecordTold(
-        id=kept.id,
-        at=kept.at,
-        thread_id=kept.thread_id,
-        step_id=kept.step_id,
-        attempt=kept.attempt,
-        model=kept.model,
-        route=verdict.route,
-        audited=verdict.audited,
-        audit_probability=verdict.audit_probability,
-        usage=verdict.usage,
-        seconds=verdict.seconds,
-        verdicts=tuple(map(_verdict, verdict.verdicts)),
-        samples=tuple(
-            SampleTold(
-                status=one.status, detail=text(one.detail), calls=tuple(map(call, one.calls)), text=text(one.text)
-            )
-            for one in kept.samples[:MOST_SAMPLES]
-        ),
-        samples_in_all=len(kept.samples),
-        text=text(kept.planned.text),
-        tools=tuple(map(_tool, kept.tools)),
-        labels=kept.labels,
-        conversation=_turns(kept.conversation),
-        turns_in_all=len(kept.conversation),
-    )
-
-
-def _verdict(one: Verdict) -> VerdictTold:
-    valid = sum(len(cluster.members) for cluster in one.clusters)
-    return VerdictTold(
-        call=call(one.call),
-        call_id=one.call.id,
-        tier=one.tier,
-        route=one.route,
-        reason=one.reason,
-        why=one.why[:LONGEST_TEXT],
-        rule=one.rule,
-        asked=one.asked,
-        needed=one.needed,
-        agreeing=one.agreeing,
-        disagreeing=one.disagreeing,
-        threshold=one.threshold,
-        calibrated=one.calibrated,
-        uncalibrated=one.uncalibrated,
-        risk=one.risk,
-        review_id=one.review_id,
-        signals=one.signals,
-        meanings=tuple(
-            Meaning(
-                kind=cluster.kind,
-                planned=cluster.planned,
-                samples=len(cluster.members),
-                share=len(cluster.members) / valid if valid else 0.0,
-                call=None if cluster.call is None else call(cluster.call),
-                text=text(cluster.text),
-                differs=cluster.differs,
-            )
-            for cluster in one.clusters[:MOST_SAMPLES]
-        ),
-    )
-
-
-def _tool(tool: ToolSpec) -> ToolTold:
-    cut = len(canonical(tool.parameters)) > LONGEST_TEXT
-    return ToolTold(
-        name=tool.name,
-        description=text(tool.description),
-        parameters=None if cut else tool.parameters,
-        cut=cut,
-    )
-
-
-def _turns(turns: Sequence[Turn]) -> tuple[TurnTold, ...]:
-    return tuple(TurnTold(role=turn.role[:200], text=text(turn.text)) for turn in turns[-MOST_TURNS:])
