@@ -8,14 +8,16 @@ from typing import Any
 
 import jinja2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from guardrail.review import check_arguments
 from guardrail.types import ToolSpec
-from guardrail.web.show import EditForm, edit_form, read_form
+from guardrail.web.show import EditForm, Field, edit_form, read_form
+from guardrail.web.show.fields import ABSENT, How
 from guardrail.web.templating import environment
 from tests.support import hostile
-from tests.web.forms import submitted
+from tests.web.forms import buttons, submitted
 
 _NAMES = st.sampled_from(["a", "b", "to", "amount", "", "a.b", "0", "f:mode", "x\u202ey", "<b>"])
 _TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=12) | st.sampled_from(
@@ -189,6 +191,84 @@ def test_json_and_fields_are_the_same_arguments(call: tuple[ToolSpec, dict[str, 
         form = read_form(tool, arguments, submitted(page(form), do=do)).form
     reading = read_form(tool, arguments, submitted(page(form), do="check"))
     assert exact(reading.form.root.value) == exact(arguments)
+
+
+def _leaves(found: Field) -> list[Field]:
+    return [found] if not found.parts() else [leaf for part in found.parts() for leaf in _leaves(part)]
+
+
+def _at(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
+    """The value with another one at that path; ABSENT takes the name out."""
+    if not path:
+        return new
+    name, *rest = path
+    if isinstance(value, list):
+        return [_at(part, tuple(rest), new) if place == name else part for place, part in enumerate(value)]
+    changed = dict(value)
+    if rest or new is not ABSENT:
+        changed[name] = _at(value.get(name), tuple(rest), new)
+    else:
+        changed.pop(name, None)
+    return changed
+
+
+@_slow
+@given(calls(), st.data())
+def test_changing_one_field_changes_only_that(call: tuple[ToolSpec, dict[str, Any]], data: st.DataObject) -> None:
+    tool, arguments = call
+    form = edit_form(tool, arguments)
+    typeable = [
+        leaf for leaf in _leaves(form.root) if leaf.how in (How.LINE, How.LINES) and not leaf.name.endswith("more")
+    ]
+    assume(typeable and not form.as_json)
+    field = data.draw(st.sampled_from(typeable))
+    text, value = ("7", "7") if field.mode == "text" else ('"7"', "7") if field.mode == "json" else ("7", 7)
+    changed: dict[str, str | None] = {field.name: text}
+    if field.switch:
+        changed[f"{field.name}:in"] = "1"
+    reading = read_form(tool, arguments, submitted(page(form), do="check", changed=changed))
+    expected = _at(arguments, field.path, value)
+    assert json.dumps(reading.form.root.value, sort_keys=True) == json.dumps(expected, sort_keys=True)
+    if field.switch and field.included:
+        gone = read_form(tool, arguments, submitted(page(form), do="check", changed={f"{field.name}:in": None}))
+        assert exact(gone.form.root.value) == exact(_at(arguments, field.path, ABSENT))
+
+
+@_slow
+@given(calls(), st.data())
+def test_whatever_is_sent_there_is_an_answer(call: tuple[ToolSpec, dict[str, Any]], data: st.DataObject) -> None:
+    """A whole form with some of it changed, gone, or twice; and every button pressed that there is."""
+    tool, arguments = call
+    markup = page(edit_form(tool, arguments))
+    pairs: list[tuple[str, object]] = list(submitted(markup, do="edit")[:-1])
+    names = [name for name, _ in pairs] + ["f", "f.0", "f.0.0:rows", "f.1.u", "f:more"]
+    parts = st.sampled_from(["", "0", "1", "99", "json", "base", "0,0", "0,1,2", "1" * 9, "{", "null"]) | _TEXT
+    pressed = [value for _, value in buttons(markup)] + ["edit", "add:f", "remove:f", "add:", "as:f.9", "\ud800"]
+    for _ in range(data.draw(st.integers(0, 4))):
+        change = data.draw(st.sampled_from(["set", "drop", "add"]))
+        if change == "add":
+            pairs.append((data.draw(st.sampled_from(names)), data.draw(parts)))
+        elif pairs:
+            place = data.draw(st.integers(0, len(pairs) - 1))
+            pairs[place : place + 1] = [(pairs[place][0], data.draw(parts))] if change == "set" else []
+    reading = read_form(tool, arguments, [*pairs, ("do", data.draw(st.sampled_from(pressed)))])
+    if reading.send:
+        assert reading.arguments is not None
+        assert not reading.errors
+        assert not [said for said in check_arguments(tool, reading.arguments) if "[hidden" not in said]
+    assert read_form(tool, arguments, submitted(page(reading.form), do="json")).form  # it can be sent on
+
+
+@_slow
+@given(
+    st.lists(st.tuples(st.text(max_size=9) | st.sampled_from(["f", "f.0", "f:mode", "f:of", "do"]), _TEXT), max_size=8)
+)
+def test_garbage_decides_nothing(pairs: list[tuple[str, object]]) -> None:
+    tool = ToolSpec(name="t", parameters={"type": "object", "properties": {"a": {"type": "string"}}})
+    reading = read_form(tool, {"a": "x"}, pairs)
+    assert not reading.send
+    assert reading.errors
+    assert page(reading.form)
 
 
 @pytest.mark.parametrize("name", hostile.VALUES)

@@ -150,6 +150,12 @@ def _name(tool: ToolSpec | None, base: dict[str, Any]) -> str:
 def _json_root(base: dict[str, Any], sent: Sent | None) -> Field:
     """All arguments as one text."""
     first = typeable(base)
+    note = ""
+    if len(first) > LONGEST:
+        first, note = (
+            "",
+            f"kept as planned, {len(first):,} characters of JSON: leave this empty, or write all arguments anew",
+        )
     text = first if sent is None else sent.text("f")
     value: Any = ABSENT
     error = ""
@@ -172,6 +178,7 @@ def _json_root(base: dict[str, Any], sent: Sent | None) -> Field:
         path=(),
         how=How.LINES,
         words="JSON",
+        note=note,
         required=True,
         text=again(text, as_json=True),
         as_json=True,
