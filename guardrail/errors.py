@@ -21,6 +21,8 @@
     │   ├── TooManyReviews         ... one requester has asked for more reviews than the policy lets it
     │   └── InvalidDecision        ... not allowed for this call, or not readable as a decision
     ├── BadSignature           a webhook that was not signed with the secret, was changed, or is old
+    ├── AccessError            an account, a password, a token or a link that cannot be used
+    │   └── TooManyAttempts        ... too many failed attempts: wait
     └── CallBlocked            a tool call that must not run (raised in front of the tool)
 
 Messages say what is wrong, where, and what to do.
@@ -120,6 +122,18 @@ class InvalidDecision(ReviewError):
 
 class BadSignature(GuardrailError):
     """A webhook does not come from whoever knows the secret, was changed on its way, or is too old."""
+
+
+class AccessError(GuardrailError):
+    """An account, a password, a token or a link cannot be used; the message says why, without naming secrets."""
+
+
+class TooManyAttempts(AccessError):
+    """Too many attempts failed. ``seconds`` is how long the next one has to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many attempts failed: try again in {max(1, round(seconds))} seconds")
+        self.seconds = seconds
 
 
 class CallBlocked(GuardrailError):

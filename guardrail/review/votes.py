@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardrail.codec import canonical
-from guardrail.review.people import same_person
+from guardrail.names import same_person
 from guardrail.types import Decision, DecisionType, Review
 
 _ENDS_ALONE = frozenset({DecisionType.REJECT, DecisionType.RESPOND})

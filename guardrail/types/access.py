@@ -70,13 +70,12 @@ class Session:
     id: str
     account: str
     epoch: int
-    csrf: str
-    """The digest-bound token that forms send back; worth nothing without the cookie."""
     began: str
     seen: str
     until: str
     address: str = ""
     agent: str = ""
+    tenant: str = ""
     by: str = "password"
     """How they signed in: ``password`` or the issuer of an OpenID provider."""
 
