@@ -67,7 +67,7 @@ def answer(
     check_person(who, _JUDGE)
     kept = visible_record(request, record)
     check_judge(house(request).store, who, kept, call)
-    keep(house(request).store, kept, call, who=who, answer=answer, note=note, now=house(request).clock())
+    keep(request, kept, call, who=who, answer=answer, note=note)
     _, problem = after_label(request, who)
     query = _Wanted.of(request).query(record=kept.id, call=call, late="1" if problem else "")
     return RedirectResponse(f"/audits/answer?{query}", status_code=303)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -50,9 +49,21 @@ class Waiting:
     contradictions: tuple[tuple[str, str], ...]
     cut: bool
 
+    def judged(self, record_id: str, call_id: str, standing: tuple[Label, ...]) -> Waiting:
+        """What waits after somebody judged a call, of which that stands now."""
+        call = (record_id, call_id)
+        others = tuple(one for one in self.contradictions if one != call)
+        return Waiting(
+            calls=tuple(one for one in self.calls if (one.open.record_id, one.open.call_id) != call),
+            contradictions=(call, *others) if contradict(standing) else others,
+            cut=self.cut,
+        )
+
 
 def waiting(request: Request, who: Principal) -> Waiting:
-    """What waits for the people of somebody's tenant, as it stood at most half a minute ago."""
+    """What waits for the people of somebody's tenant: as it stood half a minute ago, or longer where there is much to
+    read. Whoever puts a question looks whether it was answered since.
+    """
     store = house(request).store
     return _rooms(request).get(who.tenant, "", lambda: _read(store, who.tenant))
 
@@ -84,9 +95,7 @@ def check_judge(store: Store, who: Principal, record: Record, call_id: str) -> N
         raise InvalidDecision("a reviewer is still to decide on this call: judge it there, by deciding")
 
 
-def keep(
-    store: Store, record: Record, call_id: str, *, who: Principal, answer: str, note: str, now: datetime
-) -> Label | None:
+def keep(request: Request, record: Record, call_id: str, *, who: Principal, answer: str, note: str) -> Label | None:
     """Keep an answer as a label, as `guardrail label` does; None where the same person has said the same before.
 
     Raises:
@@ -103,14 +112,16 @@ def keep(
         correct=answer == "right",
         source=LabelSource.AUDIT,
         by=who.name,
-        at=now.isoformat(),
+        at=house(request).clock().isoformat(),
         note=note.strip(),
         fault=ANSWERS[answer],
     )
     words = (label.correct, label.fault, label.note, label.source)
     if any(one.by == who.name and (one.correct, one.fault, one.note, one.source) == words for one in said):
         return None
-    store.add_label(record.id, label)
+    known = house(request).store.add_label(record.id, label)
+    standing = told_apart(known, call_id)[1]
+    _rooms(request).change(who.tenant, "", lambda kept: kept.judged(record.id, call_id, standing))
     return label
 
 
@@ -119,7 +130,6 @@ def after_label(request: Request, who: Principal) -> tuple[tuple[Alarm, ...], st
     any case, and the next look takes it in.
     """
     served = house(request)
-    _rooms(request).forget(who.tenant)
     boards(request).forget(who.tenant)
     try:
         promised = promise_of(served)
