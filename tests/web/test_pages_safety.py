@@ -18,9 +18,7 @@ from tests.web.reading import Element, fields, read, send
 from tests.web.serving import ANA, BEN, BOSS, BOT, CSRF, READER, Site, transfer
 
 TAGS = frozenset(
-    "document html head meta title link script body a header svg path rect nav div span form input button main article "
-    "p h1 h2 h3 section aside dl dt dd bdi code details summary ol ul li mark table caption thead tbody tr th td "
-    "blockquote fieldset legend label textarea select option dialog kbd strong time ins del br".split()
+    ["document", "html", "head", "meta", "title", "link", "script", "body", "a", "header", "svg", "path", "rect", "nav", "div", "span", "form", "input", "button", "main", "article", "p", "h1", "h2", "h3", "section", "aside", "dl", "dt", "dd", "bdi", "code", "details", "summary", "ol", "ul", "li", "mark", "table", "caption", "thead", "tbody", "tr", "th", "td", "blockquote", "fieldset", "legend", "label", "textarea", "select", "option", "dialog", "kbd", "strong", "time", "ins", "del", "br"]
 )
 HALF = re.compile("[\ud800-\udfff]")  # no store keeps half a character
 OWN = re.compile(r"(/|#|\?)(?!/)")
@@ -83,7 +81,7 @@ def test_hostile_texts_are_shown_and_do_nothing(site: Site, name: str) -> None:
         page = read(answer.text)
         check_harmless(page)
         shown = page.one("main").text.replace(" ", "")
-        for word in words(text):
+        for word in words(text[:100] if path == "/reviews" else text):  # the list only names it
             assert word in shown, (path, word)
     page = read(client.get(f"/reviews/{review.id}").text)
     assert {one.attributes["id"] for one in page.all("form", id=None)} >= {"decide", "edit", "reject", "respond"}
