@@ -4,6 +4,7 @@ thing only.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -20,6 +21,8 @@ OPEN_HOST: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by programs at whatever address they know."""
 DEEPEST: Final = 64
 """Levels of lists and objects in a request."""
+SLOWEST: Final = 30.0
+"""Seconds in which a request to the API has to arrive."""
 MOST_DIGITS: Final = 300
 """Digits of a number in a request."""
 
@@ -65,7 +68,11 @@ class Guarding:
         limited = _limited(receive, longest)
         if not request.url.path.startswith("/api/") or request.scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return limited
-        body = await _whole(limited)
+        try:
+            async with asyncio.timeout(SLOWEST):
+                body = await _whole(limited)
+        except TimeoutError:
+            raise Refused(kind_with(408), f"the request did not arrive within {SLOWEST:g} seconds") from None
         if body is None:
             return receive  # whoever asked is gone
         if body:

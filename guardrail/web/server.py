@@ -18,7 +18,7 @@ from guardrail.errors import ConfigError
 
 _PATIENCE: Final = 10
 """Seconds that requests have to end once the process is told to."""
-_MOST_AT_ONCE: Final = 2_000
+_MOST_AT_ONCE: Final = 1_000
 """Connections; beyond, they are told to come back."""
 _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
