@@ -213,9 +213,9 @@ class _Base(Generic[S, E, Q]):
         """
         asked = [(one, planned(step, one)) for one in verdict.verdicts if one.route is Route.REVIEW]
         if asked:
-            reviews = [self._review(step, verdict, one, call, at) for one, call in asked]
-            for review, (_, call) in zip(reviews, asked, strict=True):
-                self._scribe.seal(self.store, review, call)
+            reviews = [
+                self.queue.keep(self._review(step, verdict, one, call, at), call.arguments) for one, call in asked
+            ]
             self.queue.open_all(reviews, floods=self.policy.floods)
 
     def _review(self, step: PlanningStep, verdict: StepVerdict, one: Verdict, call: ToolCall, at: str) -> Review:

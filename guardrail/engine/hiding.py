@@ -7,18 +7,11 @@ reviews and the verdict that come from it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from guardrail.errors import ConfigError, ReviewError
 from guardrail.policy import Redaction
 from guardrail.redaction import VARIABLE, Masker, Vault, mask_record, raw_digest
 from guardrail.types import PlanningStep, Record, Review, ToolCall, Verdict
-
-if TYPE_CHECKING:
-    from guardrail.store import Store
-
-CALL = "call"
-"""Where a review's own call is sealed."""
 
 
 class Scribe:
@@ -47,16 +40,7 @@ class Scribe:
     def review(self, review: Review, one: Verdict) -> Review:
         """The review of a call that is written down as the verdict has it."""
         hiding = self._redaction.of(one.call.name, keep=self._vault is not None)
-        sealed = bool(one.hidden) and self._vault is not None
-        return replace(review, call=one.call, why=one.why, raw=one.raw, hidden=one.hidden, hiding=hiding, sealed=sealed)
-
-    def seal(self, store: Store, review: Review, call: ToolCall) -> None:
-        """Keep what is hidden of a review, before the review itself; what is there already stays."""
-        if review.sealed and self._vault is not None and not any(one.slot == CALL for one in store.sealed(review.id)):
-            sealed = self._vault.seal(
-                call.arguments, review_id=review.id, tenant=review.tenant, slot=CALL, at=review.at
-            )
-            store.add_sealed(sealed)
+        return replace(review, call=one.call, why=one.why, raw=one.raw, hidden=one.hidden, hiding=hiding)
 
 
 def planned(step: PlanningStep, one: Verdict) -> ToolCall:

@@ -27,15 +27,17 @@ _TAIL: Final = 6
 
 class Masker:
     """Masks what belongs together. ``first`` stands before every number; ``trusted`` leaves other marks as they are.
+    ``begin`` is the last number that is taken.
 
     ``names`` are arguments whose values a policy hides: they are hidden in texts too, where they stand as
     ``"name": value``.
     """
 
     def __init__(
-        self, *, first: str = "", secrets: bool = True, names: Iterable[str] = (), trusted: bool = False
+        self, *, first: str = "", secrets: bool = True, names: Iterable[str] = (), trusted: bool = False, begin: int = 0
     ) -> None:
         self._first = first
+        self._begin = begin
         self._secrets = secrets
         self._trusted = trusted
         self._numbers: dict[str, str] = {}
@@ -189,7 +191,7 @@ class Masker:
         return found
 
     def _mark(self, value: str, kind: str) -> str:
-        number = self._numbers.setdefault(value, f"{self._first}{len(self._numbers) + 1}")
+        number = self._numbers.setdefault(value, f"{self._first}{self._begin + len(self._numbers) + 1}")
         return mark(number, kind)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guardrail.codec import canonical, digest
 from guardrail.errors import InvalidDecision, ReviewError
-from guardrail.redaction.marks import EDIT, holds_mark
+from guardrail.redaction.marks import EDIT, MARK, holds_mark
 from guardrail.redaction.masking import Masker
 from guardrail.redaction.places import pointer
 from guardrail.types import Hiding
@@ -53,7 +53,8 @@ def hide_edit(
     places = frozenset(kept)
     _check_marks(edited, "", places)
     bare = {name: _without(value, pointer("", name), places) for name, value in edited.items() if not holds_mark(name)}
-    masker = Masker(first=EDIT, secrets=hiding.secrets)
+    taken = [int(number[1:]) for number, _ in MARK.findall(canonical(dict(shown))) if number.startswith(EDIT)]
+    masker = Masker(first=EDIT, secrets=hiding.secrets, begin=max(taken, default=0))
     masker.look(bare, hiding)
     masked, typed = masker.arguments(bare, hiding)
     arguments = dict(masked)

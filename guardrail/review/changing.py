@@ -125,6 +125,12 @@ class Reviews:
             raise _missing(review_id)
         return review
 
+    def _exactly(self, review_id: str, by: Who) -> Review:
+        review = self._visible(review_id, by)
+        if review.id != review_id:
+            raise no_whole_id(review_id)
+        return review
+
     def _change(self, review_id: str, by: Who, change: Change) -> Review:
         """The one way in which a review changes. ``change`` that returns the review as it was leaves it so."""
         for _ in range(_RACES):

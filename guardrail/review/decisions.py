@@ -9,6 +9,7 @@ from guardrail.codec import to_json
 from guardrail.errors import InvalidDecision, NotFound
 from guardrail.redaction import HiddenEdit
 from guardrail.review.edits import check_arguments
+from guardrail.review.hidden import hide
 from guardrail.review.machine import advance, noted
 from guardrail.review.votes import decides, missing, same_answer, same_json, voted
 from guardrail.store import Store
@@ -119,6 +120,17 @@ def labelled(store: Store, review: Review) -> Review:
     )
     store.add_label(review.record_id, label)
     return review
+
+
+def check_edit(review: Review | None, tool: ToolSpec | None, arguments: dict[str, Any]) -> list[str]:
+    """As ``check_arguments``, of an edit of a call of which something may be hidden: what is, is told in no phrase.
+
+    Raises:
+        InvalidDecision: a mark stands where it does not belong.
+    """
+    if review is None:
+        return check_arguments(tool, arguments)
+    return _problems(tool, arguments, hide(review, arguments))
 
 
 def _problems(tool: ToolSpec | None, arguments: dict[str, Any], hidden: HiddenEdit | None) -> list[str]:

@@ -45,11 +45,21 @@ def written(review: Review, decision: Decision) -> tuple[Decision, HiddenEdit | 
     masked = replace(decision, message=shown(decision.message))
     if decision.arguments is None:
         return masked, None
-    try:
-        edit = hide_edit(decision.arguments, review.call.arguments, review.hidden, review.hiding, salt=review.id)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidDecision("the edited arguments are no JSON") from error
+    edit = hide(review, decision.arguments)
     return replace(masked, arguments=edit.arguments, hidden=edit.hidden, typed=edit.typed), edit
+
+
+def hide(review: Review, arguments: Mapping[str, Any]) -> HiddenEdit:
+    """An edit of a review's call as it is written down.
+
+    Raises:
+        InvalidDecision: a mark stands where it does not belong, or they are no JSON.
+    """
+    try:
+        canonical(dict(arguments))
+        return hide_edit(arguments, review.call.arguments, review.hidden, review.hiding, salt=review.id)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidDecision(f"the edited arguments are no JSON ({type(error).__name__})") from error
 
 
 def seal_edit(store: Store, review: Review, decision: Decision, edit: HiddenEdit, at: str) -> None:
@@ -94,7 +104,7 @@ def what_runs(
     if decision.typed:
         at_hand = typed is not None and _digest(review, typed) == decision.typed
         given = typed if at_hand and typed is not None else _unsealed(store, review, decision)
-    edit = hide_edit(given, review.call.arguments, review.hidden, review.hiding, salt=review.id)
+    edit = hide(review, given)
     if edit.typed and decision.typed and canonical(edit.arguments) != canonical(decision.arguments):
         raise ReviewError("what was typed into the edit is not what was decided: have the agent plan the call again")
     return restored(given, review.call.arguments, planned, edit.kept)

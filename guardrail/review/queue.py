@@ -17,9 +17,10 @@ from guardrail.policy import Floods
 from guardrail.redaction import shown
 from guardrail.review import deadlines, decisions, hidden, leases, people
 from guardrail.review.batches import Outcome, check_batch
-from guardrail.review.changing import Reviews, Who, no_whole_id
+from guardrail.review.changing import Who
 from guardrail.review.floods import admit
 from guardrail.review.machine import advance, allowed, describe, noted
+from guardrail.review.running import Running
 from guardrail.review.votes import same_json
 from guardrail.types import (
     Comment,
@@ -34,7 +35,7 @@ from guardrail.types import (
 )
 
 
-class Queue(Reviews):
+class Queue(Running):
     """The reviews of one tenant of a store; with ``tenant`` None of all, which is for the worker and for sweeping.
 
     ``clock`` gives the present moment, aware of its zone. Reviews of another tenant are not there, and neither are they
@@ -270,29 +271,6 @@ class Queue(Reviews):
             )
         return self._move(review_id, ReviewState.EXECUTING, by=by, digest=digest)
 
-    def bind(self, review_id: str, *, runs: str, by: Who) -> Review:
-        """Write down the digest of the call that an edit with hidden values lets run, once that is known.
-
-        Raises:
-            ReviewConflict: it is no such edit, or another call was bound to it before.
-        """
-
-        def change(review: Review, who: Principal, now: datetime) -> Review:
-            decision = review.decision
-            if decision is not None and decision.runs == runs:
-                return review
-            if (
-                review.state is not ReviewState.DECIDED
-                or decision is None
-                or decision.arguments is None
-                or decision.runs
-            ):
-                raise ReviewConflict(f"{describe(review)}: no call can be bound to it")
-            bound = replace(decision, runs=runs)
-            return noted(review, at=now.isoformat(), by=who.name, note="the call of the edit is known", decision=bound)
-
-        return self._change(self._exactly(review_id, by).id, by, change)
-
     def finish(self, review_id: str, *, by: Who, note: str = "") -> Review:
         """The tool has run, or will not because a human refused or nobody decided, and the agent knows.
 
@@ -325,12 +303,6 @@ class Queue(Reviews):
             return advance(review, ReviewState.SUPERSEDED, at=now.isoformat(), by=who.name, note=note)
 
         return self._change(self._exactly(review_id, by).id, by, change)
-
-    def _exactly(self, review_id: str, by: Who) -> Review:
-        review = self._visible(review_id, by)
-        if review.id != review_id:
-            raise no_whole_id(review_id)
-        return review
 
     def _move(self, review_id: str, to: ReviewState, *, by: Who, note: str = "", digest: str | None = None) -> Review:
         """Go on with a call after the decision; where a digest is given, only if the review is about it."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from guardrail import codec
 from guardrail.errors import InvalidDecision
-from guardrail.review import check_arguments
-from guardrail.types import Decision, DecisionType, ToolSpec, Verdict
+from guardrail.review import check_edit
+from guardrail.types import Decision, DecisionType, Review, ToolSpec, Verdict
 
 _INBOX = {"accept": "approve", "ignore": "reject", "response": "respond", "edit": "edit"}
 
@@ -38,8 +38,10 @@ def question(verdict: Verdict, *, record_id: str, problem: str = "") -> dict[str
     }
 
 
-def read_answer(answer: object, verdict: Verdict, tool: ToolSpec | None, *, by: str) -> Decision:
-    """The one decision that an answer to a ``question`` carries.
+def read_answer(
+    answer: object, verdict: Verdict, tool: ToolSpec | None, *, by: str, review: Review | None = None
+) -> Decision:
+    """The one decision that an answer to a ``question`` carries. The ``review`` tells what is hidden of its call.
 
     Raises:
         InvalidDecision: not one readable decision, not allowed for this call, or an edit that
@@ -60,7 +62,7 @@ def read_answer(answer: object, verdict: Verdict, tool: ToolSpec | None, *, by: 
         type=kind,
         by=by,
         at=datetime.now(UTC).isoformat(),
-        arguments=_edited(raw, verdict, tool) if kind is DecisionType.EDIT else None,
+        arguments=_edited(raw, verdict, tool, review) if kind is DecisionType.EDIT else None,
         message=message if isinstance(message, str) else "",
     )
 
@@ -100,7 +102,7 @@ def _from_inbox(found: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": kind}
 
 
-def _edited(raw: Mapping[str, Any], verdict: Verdict, tool: ToolSpec | None) -> dict[str, Any]:
+def _edited(raw: Mapping[str, Any], verdict: Verdict, tool: ToolSpec | None, review: Review | None) -> dict[str, Any]:
     action = raw.get("edited_action")
     if not isinstance(action, Mapping) or not isinstance(action.get("args"), Mapping):
         raise InvalidDecision('an edit needs {"edited_action": {"name": ..., "args": {...}}}.')
@@ -110,9 +112,9 @@ def _edited(raw: Mapping[str, Any], verdict: Verdict, tool: ToolSpec | None) -> 
             "Reject the call and say what to do instead."
         )
     arguments = dict(action["args"])
-    if problems := check_arguments(tool, arguments):
+    if problems := check_edit(review, tool, arguments):
         typed = _typed(arguments, tool)
-        if typed == arguments or check_arguments(tool, typed):
+        if typed == arguments or check_edit(review, tool, typed):
             raise InvalidDecision(f"the edited arguments do not fit {verdict.call.name}: {'; '.join(problems)}.")
         return typed
     return arguments

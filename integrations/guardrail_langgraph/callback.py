@@ -25,9 +25,10 @@ from guardrail import codec
 from guardrail.engine import feedback
 from guardrail.errors import CallBlocked, ReviewError
 from guardrail.policy import Policy
+from guardrail.review import planned_as
 from guardrail.signals import Measure
 from guardrail.store import Store
-from guardrail.types import DecisionType, Route, StepVerdict, ToolCall, Verdict
+from guardrail.types import DecisionType, Route, StepVerdict, Verdict
 from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.dispatch import DISPATCHER
 from guardrail_langgraph.gate import ask
@@ -145,12 +146,12 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         verdict = step.verdict(call_id)
         if sum(one.call.id == call_id for one in step.verdicts) > 1:
             raise ToolCallBlocked("Not executed: two calls of the step share an id, so they cannot be told apart.")
-        if verdict is None or verdict.call.name != name or not _same_arguments(verdict.call, inputs):
+        if verdict is None or verdict.call.name != name or not _same_arguments(verdict, inputs):
             raise ToolCallBlocked(f"Not executed: the call of {name} is not the one that was planned and assessed.")
         if step.route is Route.RETRY:
             raise ToolCallBlocked(feedback(verdict))
         if verdict.route is Route.REVIEW:
-            self._review(step, verdict, run_id)
+            self._review(step, verdict, run_id, inputs or {})
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002 - LangChain's signature
         """Note that an approved call has run."""
@@ -218,7 +219,7 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
                 return record.attempt + 1
         return 0
 
-    def _review(self, step: StepVerdict, verdict: Verdict, run_id: UUID) -> None:
+    def _review(self, step: StepVerdict, verdict: Verdict, run_id: UUID, inputs: Mapping[str, Any]) -> None:
         if not can_wait(_configurable()):
             raise ToolCallBlocked(
                 f"Not executed: this call must wait for a human (review {verdict.review_id[:12]}), "
@@ -227,12 +228,11 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         wiring = self._wiring
         by = reviewer(_configurable())
         tool = wiring.registered.get(verdict.call.name)
-        answered = ask(verdict, tool, wiring.policy, wiring.queue, record_id=step.record_id, by=by)
-        call = MessageToolCall(
-            name=verdict.call.name, args=verdict.call.arguments, id=verdict.call.id, type="tool_call"
-        )
+        planned = _planned(verdict, inputs)
+        answered = ask(verdict, tool, wiring.policy, wiring.queue, record_id=step.record_id, by=by, planned=planned)
+        call = MessageToolCall(name=verdict.call.name, args=planned, id=verdict.call.id, type="tool_call")
         try:
-            result = settle(call, answered, wiring.queue, by=by)
+            result = settle(call, answered, wiring.queue, by=by, tool=tool)
             if isinstance(result, ToolMessage):
                 raise ToolCallBlocked(str(result.content))
             wiring.queue.begin(result.review.id, digest=result.review.digest, by=DISPATCHER)
@@ -249,8 +249,19 @@ def _configurable() -> Mapping[str, Any]:
         return {}
 
 
-def _same_arguments(call: ToolCall, inputs: Mapping[str, Any] | None) -> bool:
+def _same_arguments(verdict: Verdict, inputs: Mapping[str, Any] | None) -> bool:
     """Whether the tool starts with the planned arguments. A graph may inject more; the planned ones must stand."""
-    return inputs is not None and all(
-        name in inputs and inputs[name] == call.arguments[name] for name in call.arguments
-    )
+    names = verdict.call.arguments
+    if inputs is None or not all(name in inputs for name in names):
+        return False
+    if not verdict.hidden:
+        return all(inputs[name] == names[name] for name in names)
+    thread_id, _ = location(_configurable())
+    return planned_as(verdict, thread_id, verdict.call.name, _planned(verdict, inputs))
+
+
+def _planned(verdict: Verdict, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The planned arguments among what a tool is started with."""
+    if not verdict.hidden:
+        return verdict.call.arguments
+    return {name: inputs[name] for name in verdict.call.arguments if name in inputs}

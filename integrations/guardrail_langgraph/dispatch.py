@@ -15,7 +15,7 @@ from langgraph.types import Command
 
 from guardrail.codec import digest
 from guardrail.errors import ReviewError, StoreError
-from guardrail.review import Queue
+from guardrail.review import Queue, planned_as, runs_as
 from guardrail.store import Store
 from guardrail.types import Review, Route
 from guardrail_langgraph.ahead import RunAhead
@@ -101,7 +101,7 @@ def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: 
     if verdict is None or record.thread_id != thread_id:
         return refuse("the guard's record does not cover this call.")
     if verdict.route is Route.EXECUTE and record.verdict.route is not Route.RETRY:
-        if verdict.call.name == call["name"] and verdict.call.arguments == call["args"]:
+        if planned_as(verdict, record.thread_id, call["name"], call["args"]):
             return _Permit(key=digest("run", record.id, verdict.call.id))
         return refuse("the call changed after it was assessed.")
     if verdict.route is not Route.REVIEW:
@@ -111,9 +111,13 @@ def _permit(request: ToolCallRequest, store: Store, queue: Queue, messages_key: 
 
 def _use(review: Review, call: ToolCall, queue: Queue) -> _Permit | ToolMessage:
     """Take the single use of an approval, if it is one of exactly this call."""
-    edited = review.decision.arguments if review.decision else None
-    approved = review.call.arguments if edited is None else edited
-    if review.call.name != call["name"] or approved != call["args"]:
+    decision = review.decision
+    approved = (
+        planned_as(review, review.thread_id, call["name"], call["args"])
+        if decision is None
+        else runs_as(review, decision, call["name"], call["args"])
+    )
+    if not approved:
         return answer_message(call, "Not executed: the call is not the one that was approved.", "refused")
     if (before := started_before(review)) is not None:
         return answer_message(call, before, "refused")

@@ -13,7 +13,7 @@ import logging
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
@@ -68,6 +68,7 @@ class _Asked(TypedDict):
 
     verdict: dict[str, Any]
     record_id: str
+    planned: NotRequired[dict[str, Any]]
 
 
 class GuardrailNode(Runnable[Any, Any]):
@@ -325,7 +326,14 @@ class GuardrailNode(Runnable[Any, Any]):
         if step.route is not Route.REVIEW:
             return "release"
         waiting = [one for one in step.verdicts if one.route is Route.REVIEW]
-        return [Send("gate", _Asked(verdict=codec.to_json(one), record_id=step.record_id)) for one in waiting]
+        planned = {call["id"]: call["args"] for call in state["plan"].tool_calls}
+        return [
+            Send(
+                "gate",
+                _Asked(verdict=codec.to_json(one), record_id=step.record_id, planned=planned[one.call.id]),
+            )
+            for one in waiting
+        ]
 
     def _gate(self, asked: _Asked, config: RunnableConfig) -> _State:
         verdict = codec.from_json(Verdict, asked["verdict"])
@@ -337,6 +345,7 @@ class GuardrailNode(Runnable[Any, Any]):
             wiring.queue,
             record_id=asked["record_id"],
             by=reviewer(configurable(config)),
+            planned=asked.get("planned"),
         )
         return {"answered": [{"call_id": verdict.call.id, "answers": [_pack(one) for one in answered]}]}
 
@@ -351,6 +360,7 @@ class GuardrailNode(Runnable[Any, Any]):
             self._wiring.queue,
             attempt=state["attempt"],
             by=reviewer(configurable(config)),
+            tools=self._wiring.registered,
         )
         held = state.get("ahead", {})
         return {

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 
 from guardrail.engine import feedback
 from guardrail.errors import ReviewError
-from guardrail.review import RUNS, Queue
-from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, Verdict
+from guardrail.review import RUNS, Queue, check_arguments, planned_as, raw_digest, runs_as
+from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, ToolSpec, Verdict
 from guardrail_langgraph.history import answer_message, unreadable, with_calls
 
 _STARTED = frozenset({ReviewState.EXECUTING, ReviewState.OUTCOME_UNKNOWN})
@@ -56,6 +57,7 @@ def release(
     *,
     attempt: int,
     by: str,
+    tools: Mapping[str, ToolSpec] | None = None,
 ) -> Released:
     """Apply every verdict and decision. The single use of an approval is taken later, nearer to the tool."""
     answers = [
@@ -73,7 +75,8 @@ def release(
         elif verdict.route is Route.EXECUTE:
             run[verdict.call.id] = call
         else:
-            result = settle(call, answered.get(verdict.call.id, ()), queue, by=by)
+            tool = (tools or {}).get(call["name"])
+            result = settle(call, answered.get(verdict.call.id, ()), queue, by=by, tool=tool)
             if isinstance(result, ToolMessage):
                 answers.append(result)
             else:
@@ -88,8 +91,14 @@ def release(
     )
 
 
-def settle(call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *, by: str) -> ToolMessage | Approved:
-    """Write the decision, and say what the call becomes."""
+def settle(
+    call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *, by: str, tool: ToolSpec | None = None
+) -> ToolMessage | Approved:
+    """Write the decision, and say what the call becomes. ``call`` is the one that was planned, as the graph has it.
+
+    Raises:
+        ConfigError: the key to what a reviewer typed is not there; with it, the decision can be used later.
+    """
     if not answered:
         return answer_message(call, "Not executed: no human has decided on this call.", "refused")
     for earlier, later in pairwise(answered):
@@ -108,8 +117,43 @@ def settle(call: MessageToolCall, answered: Sequence[Answered], queue: Queue, *,
         if review.state in (ReviewState.DECIDED, ReviewState.EXPIRED):
             queue.finish(review.id, by=by, note="not executed")
         return _refused(call, decision)
-    arguments = decision.arguments if decision.arguments is not None else review.call.arguments
-    return Approved(call={**call, "args": arguments}, review=review)
+    try:
+        arguments = _arguments(call, answered, queue)
+        if review.hidden or decision.hidden:
+            _bind(review, decision, arguments, queue, tool, by=by)
+    except ReviewError as error:
+        return answer_message(call, f"Not executed: {error}", "refused")
+    return Approved(call={**call, "args": arguments}, review=queue.get(review.id))
+
+
+def _arguments(call: MessageToolCall, answered: Sequence[Answered], queue: Queue) -> dict[str, Any]:
+    """What runs: the planned arguments, and on them one edit after the other.
+
+    Raises:
+        ReviewError: a call is not the one that was put before a human, or it cannot be told what was approved.
+    """
+    arguments: dict[str, Any] = call["args"]
+    for one in answered:
+        review = queue.get(one.verdict.review_id)
+        if not planned_as(review, review.thread_id, call["name"], arguments):
+            raise ReviewError("the call is not the one that was approved")
+        if review.decision is None:
+            raise ReviewError("no human has decided on this call")
+        arguments = queue.arguments(review, review.decision, arguments, typed=one.decision.arguments)
+    return arguments
+
+
+def _bind(
+    review: Review, decision: Decision, arguments: dict[str, Any], queue: Queue, tool: ToolSpec | None, *, by: str
+) -> None:
+    """Check an edit as a whole, now that every value is known, and bind the decision to exactly this call."""
+    if decision.arguments is None:
+        return
+    if tool is not None and check_arguments(tool, arguments):
+        note = "the edit does not fit the tool, with the hidden values in it"
+        queue.supersede(review.id, by=by, note=note)
+        raise ReviewError(f"{note}: have the agent plan the call again")
+    queue.bind(review.id, runs=raw_digest(review.thread_id, review.call.name, arguments), by=by)
 
 
 def take(released: Released, queue: Queue, *, by: str) -> Released:
@@ -120,7 +164,7 @@ def take(released: Released, queue: Queue, *, by: str) -> Released:
         if review_id is None:
             continue
         try:
-            queue.begin(review_id, digest=queue.get(review_id).digest, by=by)
+            _begin(queue.get(review_id), call, queue, by=by)
         except ReviewError as error:
             refused[call["id"] or ""] = answer_message(call, f"Not executed: {error}", "refused")
     return replace(
@@ -128,6 +172,12 @@ def take(released: Released, queue: Queue, *, by: str) -> Released:
         answers=(*released.answers, *refused.values()),
         run=tuple(call for call in released.run if call["id"] not in refused),
     )
+
+
+def _begin(review: Review, call: MessageToolCall, queue: Queue, *, by: str) -> None:
+    if review.decision is not None and not runs_as(review, review.decision, call["name"], call["args"]):
+        raise ReviewError("the call is not the one that was approved")
+    queue.begin(review.id, digest=review.digest, by=by)
 
 
 def started_before(review: Review) -> str | None:
@@ -146,7 +196,7 @@ def _decide(answered: Answered, queue: Queue) -> Review:
     """The review with the decision that counts: the first one written."""
     review = queue.get(answered.verdict.review_id)
     if review.state in (ReviewState.PENDING, ReviewState.CLAIMED):
-        return queue.decide(review.id, answered.decision)
+        return queue.decide(review.id, answered.decision, held=True)
     return review
 
 
