@@ -58,9 +58,10 @@ class Queue(Running):
         """
         for review in reviews:
             self._check_new(review)
-        new = [review for review in reviews if not self._known(review)]
-        if new and floods is not None and floods.any:
-            admit(self._store, new, floods, self._clock())
+        if floods is not None and floods.any:
+            new = [review for review in reviews if not self._known(review)]
+            if new:
+                admit(self._store, new, floods, self._clock())
         return [self._opened(review) for review in reviews]
 
     def claim(self, review_id: str, *, by: Who, lease: float = leases.LEASE, override: bool = False) -> Review:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,25 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def of_review(review: Review, body: str, before: str | None) -> AuditEntry:
+class Seen(threading.local):
+    """The review that a thread read or wrote last, as it is kept: who changes one has mostly just read it, so that the
+    audit entry, which tells what changed, takes no other look. It holds one review a thread.
+    """
+
+    _place: tuple[str, int] | None = None
+    _data: Mapping[str, Any]
+
+    def keep(self, review: Review, data: Mapping[str, Any]) -> Review:
+        """Remember it, and give it back."""
+        self._place, self._data = (review.id, review.revision), data
+        return review
+
+    def before(self, review: Review) -> Mapping[str, Any] | None:
+        """The data of the review one revision earlier, if it was seen."""
+        return self._data if self._place == (review.id, review.revision - 1) else None
+
+
+def of_review(review: Review, body: str, before: str | Mapping[str, Any] | None) -> AuditEntry:
     """The entry of a review that was put there, or changed from ``before`` (both as they are kept).
 
     Raises:
@@ -34,9 +53,9 @@ def of_review(review: Review, body: str, before: str | None) -> AuditEntry:
     )
 
 
-def _read(review: Review, before: str) -> dict[str, Any]:
+def _read(review: Review, before: str | Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        kept: dict[str, Any] = json.loads(before)
+        kept: Mapping[str, Any] = json.loads(before) if isinstance(before, str) else before
         tenant = kept.get("tenant", "")
     except (ValueError, AttributeError, RecursionError) as error:
         raise StoreError(f"review {review.id} cannot be read: {error}") from error
@@ -45,7 +64,7 @@ def _read(review: Review, before: str) -> dict[str, Any]:
     return kept
 
 
-def _change(after: Review, before: dict[str, Any]) -> tuple[str, str, str]:
+def _change(after: Review, before: Mapping[str, Any]) -> tuple[str, str, str]:
     """What happened, by whom, when. Told by what differs from what was kept, not by whoever made the change."""
     moved = after.state != before.get("state")
     claim, was = None if after.claim is None else to_json(after.claim), before.get("claim")

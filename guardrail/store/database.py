@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from guardrail.errors import StoreError, StoreFull, StoreLocked
@@ -98,10 +97,10 @@ class Database:
         self._leave_to_parent()
         return self._together(work)
 
-    def look(self, query: str, given: Mapping[str, Value] = MappingProxyType({})) -> tuple[Any, ...] | None:
+    def look(self, query: str, given: Mapping[str, Value] | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, which sees one moment by itself and needs no transaction."""
         with self._translated():
-            found: tuple[Any, ...] | None = self._connection("rw").execute(query, given).fetchone()
+            found: tuple[Any, ...] | None = self._connection("rw").execute(query, given or ()).fetchone()
             return found
 
     def wait_for_commit(self, seconds: float) -> None:

@@ -68,6 +68,7 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
             where, create=create, timeout=timeout, statement_timeout=statement_timeout, pool_size=pool_size
         )
         self._watch = Watch(self._database)
+        self._seen = changes.Seen()
 
     def add_record(self, record: Record) -> bool:
         row = {
@@ -112,21 +113,23 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         return _loaded(self._write(work))
 
     def add_review(self, review: Review) -> Review:
+        body, data = rows.encode_both(review)
         row = {
             "id": exact(rows.new_id(review.id), "an id"),
             "at": rows.sort_key(review.at),
             "thread_id": lookup(review.thread_id),
             "record_id": lookup(review.record_id),
-            **_changing(review),
+            **_columns(review, data),
+            "body": body,
         }
-        opened = postgres_log.entry_of(changes.of_review(review, row["body"], None))
+        opened = postgres_log.entry_of(changes.of_review(review, body, None))
         if not self._change("add_review", {**row, **opened}):
             return self.review(review.id)
-        return rows.decode(Review, row["body"], f"review {review.id}")
+        return self._seen.keep(*rows.decode_both(Review, body, f"review {review.id}"))
 
     def review(self, review_id: str) -> Review:
         name, body, *_ = self._database.read(lambda connection: _find(connection, Review, review_id))
-        return rows.decode(Review, body, f"review {restored(name)}")
+        return self._seen.keep(*rows.decode_both(Review, body, f"review {restored(name)}"))
 
     def reviews(
         self,
@@ -145,12 +148,19 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         return [rows.decode(Review, body, f"review {restored(name)}") for name, body in found]
 
     def compare_and_set(self, review: Review) -> bool:
-        row = {"id": lookup(review.id), **_changing(review)}
-        before = self._database.read(lambda connection: connection.execute(sql("review_before"), row).fetchone())
+        body, data = rows.encode_both(review)
+        row = {"id": lookup(review.id), **_columns(review, data), "body": body}
+        before: str | Mapping[str, Any] | None = self._seen.before(review)
         if before is None:
+            found = self._database.read(lambda connection: connection.execute(sql("review_before"), row).fetchone())
+            if found is None:
+                return False
+            before = str(found[0])
+        changed = postgres_log.entry_of(changes.of_review(review, body, before))
+        if not self._change("compare_and_set", {**row, **changed}):
             return False
-        changed = postgres_log.entry_of(changes.of_review(review, row["body"], before[0]))
-        return self._change("compare_and_set", {**row, **changed})
+        self._seen.keep(review, data)
+        return True
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         return self._database.read(lambda connection: postgres_lists.find(connection, wanted, limit=limit, after=after))
@@ -343,10 +353,9 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
             postgres_log.append(connection, changes.of_label(record_id, label, body))
 
 
-def _changing(review: Review) -> dict[str, Any]:
-    body, data = rows.encode_both(review)
+def _columns(review: Review, data: Mapping[str, Any]) -> dict[str, Any]:
     columns = {**lookups(listing.columns(data)), "tenant": exact(review.tenant, "the tenant")}
-    return {**columns, "wakes": listing.wakes(data), "body": body}
+    return {**columns, "wakes": listing.wakes(data)}
 
 
 def _find(connection: Connection, kind: type[T], identity: str) -> tuple[Any, ...]:

@@ -49,13 +49,22 @@ def decode(kind: type[T], body: str, where: str) -> T:
         StoreTooNew: a newer version of this package wrote it.
         StoreError: it is damaged.
     """
+    return decode_both(kind, body, where)[0]
+
+
+def decode_both(kind: type[T], body: str, where: str) -> tuple[T, dict[str, Any]]:
+    """What ``decode`` gives, and the data that the text is of.
+
+    Raises:
+        StoreTooNew, StoreError: as ``decode`` does.
+    """
     try:
         data = json.loads(body)
         if kind is Record and data.get("version", 0) > RECORD_VERSION:
             raise StoreTooNew(
                 f"{where} has record version {data['version']}, this package reads up to {RECORD_VERSION}: upgrade it"
             )
-        return from_json(kind, data)
+        return from_json(kind, data), data
     except (ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{where} cannot be read: {error}") from error
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from guardrail.audit import AuditView
 from guardrail.store import changes, listing, rows, sqlite_care, sqlite_lists, sqlite_log
@@ -51,6 +51,7 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         self.path = Path(path).expanduser().absolute()
         self.url = f"sqlite:///{self.path}"
         self._database = Database(self.path, create=create, timeout=timeout)
+        self._seen = changes.Seen()
 
     def add_record(self, record: Record) -> bool:
         row = {
@@ -95,14 +96,16 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         return self._database.together(work)
 
     def add_review(self, review: Review) -> Review:
+        body, data = rows.encode_both(review)
         row = {
             "id": rows.new_id(review.id),
             "at": rows.sort_key(review.at),
             "thread_id": rows.key(review.thread_id),
             "record_id": rows.key(review.record_id),
-            **_changing(review),
+            **_columns(data),
+            "body": body,
         }
-        opened = changes.of_review(review, str(row["body"]), None)
+        opened = changes.of_review(review, body, None)
 
         def work(connection: sqlite3.Connection) -> bool:
             if not connection.execute(_queries()["add_review"], row).rowcount:
@@ -112,14 +115,14 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
 
         if not self._database.together(work):
             return self.review(review.id)
-        return rows.decode(Review, str(row["body"]), f"review {review.id}")
+        return self._seen.keep(*rows.decode_both(Review, body, f"review {review.id}"))
 
     def review(self, review_id: str) -> Review:
         found = self._database.look(_queries()["review_by_id"], {"id": rows.key(review_id)})
         if found is None:
             with self._database.read() as connection:
                 found = _find(connection, Review, review_id)
-        return rows.decode(Review, found[1], f"review {found[0]}")
+        return self._seen.keep(*rows.decode_both(Review, found[1], f"review {found[0]}"))
 
     def reviews(
         self,
@@ -139,11 +142,15 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         return [rows.decode(Review, body, f"review {name}") for name, body in found]
 
     def compare_and_set(self, review: Review) -> bool:
-        row = {"id": rows.key(review.id), **_changing(review)}
-        before = self._database.look(_queries()["review_before"], row)
+        body, data = rows.encode_both(review)
+        row = {"id": rows.key(review.id), **_columns(data), "body": body}
+        before: str | Mapping[str, Any] | None = self._seen.before(review)
         if before is None:
-            return False
-        changed = changes.of_review(review, str(row["body"]), before[0])
+            found = self._database.look(_queries()["review_before"], row)
+            if found is None:
+                return False
+            before = str(found[0])
+        changed = changes.of_review(review, body, before)
 
         def work(connection: sqlite3.Connection) -> bool:
             if not connection.execute(_queries()["compare_and_set"], row).rowcount:
@@ -151,7 +158,10 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
             sqlite_log.append(connection, changed)
             return True
 
-        return self._database.together(work)
+        if not self._database.together(work):
+            return False
+        self._seen.keep(review, data)
+        return True
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
         with self._database.read() as connection:
@@ -311,9 +321,8 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         self._database.close()
 
 
-def _changing(review: Review) -> dict[str, Value]:
-    body, data = rows.encode_both(review)
-    return {**sqlite_log.keys(listing.columns(data)), "wakes": listing.wakes(data), "body": body}
+def _columns(data: Mapping[str, Any]) -> dict[str, Value]:
+    return {**sqlite_log.keys(listing.columns(data)), "wakes": listing.wakes(data)}
 
 
 def _add_label(connection: sqlite3.Connection, record_id: str, label: Label, body: str) -> None:
