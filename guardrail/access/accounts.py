@@ -9,6 +9,7 @@ from typing import Final
 
 from guardrail.access.keeping import Keeping, account_id, utc_now
 from guardrail.access.passwords import Passwords
+from guardrail.access.throttling import Throttle
 from guardrail.codec import digest
 from guardrail.errors import AccessError, NotPermitted
 from guardrail.names import skeleton
@@ -60,7 +61,9 @@ class Accounts(Keeping):
         if ADMIN in account.roles and ADMIN not in wanted:
             self._check_not_last(account)
         changed = lambda one: replace(one, roles=wanted, epoch=one.epoch + (one.roles != wanted))  # noqa: E731
-        return self._change(Account, account.id, changed, what="account.roles", by=by.name)
+        after = self._change(Account, account.id, changed, what="account.roles", by=by.name)
+        self._keep_an_admin(account, after, by)
+        return after
 
     def disable(self, identity: str, *, by: Principal) -> Account:
         """Shut somebody out, at once: sessions and tokens of a disabled account are worth nothing.
@@ -73,7 +76,9 @@ class Accounts(Keeping):
         if ADMIN in account.roles and not account.disabled:
             self._check_not_last(account)
         changed = lambda one: replace(one, disabled=True, epoch=one.epoch + 1)  # noqa: E731
-        return self._change(Account, account.id, changed, what="account.disabled", by=by.name)
+        after = self._change(Account, account.id, changed, what="account.disabled", by=by.name)
+        self._keep_an_admin(account, after, by)
+        return after
 
     def enable(self, identity: str, *, by: Principal) -> Account:
         """Let somebody in again.
@@ -90,10 +95,14 @@ class Accounts(Keeping):
         """Set one's own password; all sessions end.
 
         Raises:
+            TooManyAttempts: a wrong old one was given too often: whoever finds a browser open may not go on guessing.
             AccessError: the old one is wrong, or the new one cannot be taken.
         """
+        throttle, now = Throttle(self._store), self._clock()
+        throttle.attempt(now, account=account.id)
         if not self._passwords.fits(account.password, old):
             raise AccessError("the present password is wrong")
+        throttle.succeeded(now, account=account.id)
         return self._set_password(account, new, what="account.password", by=account.name)
 
     def _set_password(self, account: Account, new: str, *, what: str, by: str) -> Account:
@@ -122,8 +131,8 @@ class Accounts(Keeping):
             if not make:
                 raise NotPermitted("nobody has invited this identity: an admin has to")
             account = self._make(name, tenant=tenant, roles=wanted, issuer=issuer, subject=subject, by=issuer)
-        if account.disabled:
-            raise NotPermitted("this account is disabled")
+        if account.disabled or account.tenant != tenant:
+            raise NotPermitted("this account is disabled, or not of this tenant")
         if account.roles == wanted:
             return account
         changed = lambda one: replace(one, roles=wanted, epoch=one.epoch + 1)  # noqa: E731
@@ -176,9 +185,29 @@ class Accounts(Keeping):
         return account
 
     def _check_not_last(self, account: Account) -> None:
-        others = (one for one in self._all(Account, tenant=account.tenant) if one.id != account.id)
-        if not any(ADMIN in one.roles and not one.disabled for one in others):
-            raise NotPermitted(f"{account.name} is the last admin: make somebody else one first")
+        if not self._has_admin(account.tenant, but=account.id):
+            raise _last(account)
+
+    def _keep_an_admin(self, before: Account, after: Account, by: Principal) -> None:
+        """Two admins who shut each other out at the same moment both passed the check: each looks again, and takes it
+        back where nobody is left.
+        """
+        if ADMIN not in before.roles or before.disabled or self._has_admin(before.tenant):
+            return
+        back = lambda one: replace(  # noqa: E731
+            one, roles=before.roles, disabled=before.disabled, epoch=max(one.epoch, after.epoch) + 1
+        )
+        self._change(Account, before.id, back, what="account.kept", by=by.name)
+        raise _last(before)
+
+    def _has_admin(self, tenant: str, *, but: str = "") -> bool:
+        return any(
+            ADMIN in one.roles and not one.disabled and one.id != but for one in self._all(Account, tenant=tenant)
+        )
+
+
+def _last(account: Account) -> NotPermitted:
+    return NotPermitted(f"{account.name} is the last admin: make somebody else one first")
 
 
 def check_admin(by: Principal) -> None:

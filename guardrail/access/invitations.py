@@ -109,9 +109,12 @@ class Invitations(Accounts):
         return secret
 
     def _holds(self, invitation: Invitation) -> bool:
-        """Whether nothing has overtaken it: of first-run links only the last one counts, as long as nobody is there."""
+        """Whether nothing has overtaken it: of first-run links only the last one counts, as long as nobody is there;
+        the others hold as long as whoever made them may make them.
+        """
         if invitation.purpose is not Purpose.FIRST_RUN:
-            return True
+            maker = self.named(invitation.by, tenant=invitation.tenant)
+            return maker is None or (ADMIN in maker.roles and not maker.disabled)
         pointer = self._store.access(AccessKind.POINTER, _POINTER)
         last = pointer is not None and pointer.owner == invitation.id
         return last and not self._store.accesses(AccessKind.ACCOUNT, limit=1)

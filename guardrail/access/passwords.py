@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -13,6 +14,8 @@ from guardrail.names import skeleton
 SHORTEST: Final = 12
 LONGEST: Final = 1024
 """Characters that a password may have."""
+_AT_ONCE: Final = 4
+"""Passwords that are hashed at once: each takes 64 MiB, and anybody may have one tried."""
 _COMMON: Final = frozenset(
     skeleton(one)
     for one in (
@@ -29,6 +32,7 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
+        self._few = threading.BoundedSemaphore(_AT_ONCE)
         self._nobody = self._hasher.hash("nobody has this password")
 
     def hashed(self, password: str, *, name: str) -> str:
@@ -38,12 +42,13 @@ class Passwords:
             AccessError: it is too short, too long, the name, or one of the commonest.
         """
         check(password, name=name)
-        return self._hasher.hash(password)
+        return self.again(password)
 
     def fits(self, kept: str, password: str) -> bool:
         """Whether it is the password. Where there is none (empty) that takes as long."""
         try:
-            fits = self._hasher.verify(kept or self._nobody, password[: LONGEST + 1])
+            with self._few:
+                fits = self._hasher.verify(kept or self._nobody, password[: LONGEST + 1])
         except (Argon2Error, InvalidHashError, UnicodeError):
             return False
         return fits and bool(kept) and len(password) <= LONGEST
@@ -54,7 +59,8 @@ class Passwords:
 
     def again(self, password: str) -> str:
         """The hash of a password that is right, at today's cost."""
-        return self._hasher.hash(password)
+        with self._few:
+            return self._hasher.hash(password)
 
 
 def check(password: str, *, name: str) -> None:

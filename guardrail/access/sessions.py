@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from guardrail.access.accounts import Accounts, principal_of
+from guardrail.access.accounts import MAX_NAME, Accounts, principal_of
 from guardrail.access.credentials import digest_of, form_token, new_secret
+from guardrail.access.keeping import account_id
 from guardrail.access.throttling import Throttle
 from guardrail.errors import AccessError
 from guardrail.types import Account, Principal, Session
@@ -16,6 +17,7 @@ IDLE: Final = timedelta(hours=2)
 """How long a session lasts that nobody uses."""
 _SEEN: Final = timedelta(minutes=1)
 """How often at most a session's last use is written down."""
+_NO_FIT: Final = "name and password do not fit each other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +44,23 @@ class Sessions(Accounts):
             AccessError: it failed.
         """
         throttle, now = Throttle(self._store), self._clock()
-        whose = {"account": f"{tenant}\x00{name[:200]}", "address": address}
-        throttle.check(now, **whose)
+        name = name[:MAX_NAME]
+        # by what a reader would take for the name, else each way to write it had attempts of its own
+        whose = {"account": account_id(tenant, name), "address": address}
+        throttle.attempt(now, **whose)
         account = self.named(name, tenant=tenant)
         right = self._passwords.fits("" if account is None else account.password, password)
         if account is None or not right or account.disabled:
-            throttle.failed(now, **whose)
-            raise AccessError("name and password do not fit each other")
-        throttle.succeeded(account=whose["account"])
+            raise AccessError(_NO_FIT)
+        throttle.succeeded(now, **whose)
         if self._passwords.outdated(account.password):
-            again = self._passwords.again(password)
-            account = self._change(Account, account.id, lambda one: replace(one, password=again))
+            old, again = account.password, self._passwords.again(password)
+            # one that was set meanwhile stays
+            account = self._change(
+                Account, account.id, lambda one: replace(one, password=again) if one.password == old else one
+            )
+            if account.password != again:
+                raise AccessError(_NO_FIT)
         return self.begin(account, address=address, agent=agent)
 
     def begin(self, account: Account, *, address: str = "", agent: str = "", by: str = "password") -> SignedIn:

@@ -16,7 +16,7 @@ _FREE: Final = {"account": 5, "address": 20}
 _LONGEST: Final = {"account": 60.0, "address": 900.0}
 """Seconds that a wait may grow to. An account's is short, so that nobody is locked out by somebody else's failures."""
 _FORGET: Final = timedelta(hours=1)
-_RACES: Final = 8
+_RACES: Final = 16
 
 
 class Throttle:
@@ -25,30 +25,33 @@ class Throttle:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def check(self, now: datetime, **whose: str) -> None:
-        """Whether an attempt may be made now.
+    def attempt(self, now: datetime, **whose: str) -> None:
+        """Count an attempt before it is made, so that of many at once none goes uncounted.
 
         Raises:
-            TooManyAttempts: not yet.
+            TooManyAttempts: it may not be made yet.
         """
         waits = [self._wait(kind, value, now) for kind, value in whose.items() if value]
         if (longest := max(waits, default=0.0)) > 0:
             raise TooManyAttempts(longest)
-
-    def failed(self, now: datetime, **whose: str) -> None:
-        """Count a failure."""
         for kind, value in whose.items():
-            for _ in range(_RACES if value else 0):
-                before = self._entry(kind, value)
-                count, _ = _read(before, now)
-                if self._store.put_access(_written(_id(kind, value), before, kind, count + 1, now)):
-                    break
+            if value and not self._add(kind, value, now, 1):
+                raise TooManyAttempts(1.0)
 
-    def succeeded(self, **whose: str) -> None:
-        """Forget the failures of an account or address."""
-        for kind, value in whose.items():
-            if value and self._entry(kind, value) is not None:
-                self._store.drop_access(AccessKind.ATTEMPTS, _id(kind, value))
+    def succeeded(self, now: datetime, *, account: str = "", address: str = "") -> None:
+        """Forget the failures of an account, and that this attempt came from an address."""
+        if account and self._entry("account", account) is not None:
+            self._store.drop_access(AccessKind.ATTEMPTS, _id("account", account))
+        if address:
+            self._add("address", address, now, -1)
+
+    def _add(self, kind: str, value: str, now: datetime, more: int) -> bool:
+        for _ in range(_RACES):
+            before = self._entry(kind, value)
+            count, _ = _read(before, now)
+            if self._store.put_access(_written(_id(kind, value), before, kind, max(0, count + more), now)):
+                return True
+        return False
 
     def _wait(self, kind: str, value: str, now: datetime) -> float:
         _, until = _read(self._entry(kind, value), now)
