@@ -5,13 +5,14 @@ Agreement is no argument against a refusal: a model that wants something asks fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from guardrail.clustering import compare_calls
 from guardrail.policy import Policy
-from guardrail.review import DEADLINE
+from guardrail.redaction import filled
+from guardrail.review import DEADLINE, planned_as, runs_as
 from guardrail.store import Store
 from guardrail.types import DecisionType, PlanningStep, Reason, Review, ReviewState, ToolCall, ToolSpec
 
@@ -41,7 +42,8 @@ def objections(store: Store, step: PlanningStep, policy: Policy, *, tenant: str)
     """By the index of a planned call, what the thread's past says against it; the last decision on a call counts.
 
     Calls are compared by structure, as samples are. Those that differ only in texts which might mean the same are
-    taken for the same: nobody gets around a refusal by other words.
+    taken for the same: nobody gets around a refusal by other words. So are those that may differ only in what is hidden
+    of the past one; what was approved is told by its digest there.
     """
     if not step.thread_id or not step.planned.calls:
         return {}
@@ -73,9 +75,11 @@ class _Alike:
         self._tool = tool
         self._options: dict[str, Any] = {"comparators": dict(comparators), "stated_defaults": stated_defaults}
 
-    def __call__(self, past: ToolCall) -> bool:
+    def __call__(self, past: ToolCall, hidden: Sequence[str] = ()) -> bool:
         if past.name != self._call.name:
             return False
+        if hidden:
+            past = replace(past, arguments=filled(past.arguments, self._call.arguments, hidden))
         compared = compare_calls(past, self._call, self._tool, **self._options)
         return all(difference.pair is not None for difference in compared.differences)
 
@@ -84,8 +88,10 @@ def _said(review: Review, call: ToolCall, alike: _Alike) -> Objection | None:
     """What a past review says of the call; None: nothing."""
     decision = review.decision
     edited = None if decision is None else decision.arguments
-    ran = review.call if edited is None else ToolCall(name=review.call.name, arguments=edited)
-    if review.state in _UNFINISHED and alike(ran):
+    ran, hidden = review.call, review.hidden
+    if decision is not None and edited is not None:
+        ran, hidden = ToolCall(name=review.call.name, arguments=edited), decision.hidden
+    if review.state in _UNFINISHED and alike(ran, hidden):
         return Objection(
             reason=Reason.MAY_HAVE_RUN,
             detail="the same call was started before in this thread, and nobody knows whether it took effect",
@@ -93,11 +99,15 @@ def _said(review: Review, call: ToolCall, alike: _Alike) -> Objection | None:
     if decision is None:
         return None
     if decision.type is DecisionType.APPROVE:
-        used = review.state is not ReviewState.SUPERSEDED
-        return _CLEARED if used and alike(review.call) else None
-    if edited is not None and ran.arguments == call.arguments:
+        return _CLEARED if _approved(review, call, alike) else None
+    if edited is not None and runs_as(review, decision, call.name, call.arguments):
         return _CLEARED
-    if not alike(review.call):
+    if not alike(review.call, review.hidden):
         return None
     who = "nobody decided on it in time" if decision.by == DEADLINE else f"a person {_SAID[decision.type]} it"
     return Objection(reason=Reason.REFUSED_BEFORE, detail=f"the same call was refused before in this thread: {who}")
+
+
+def _approved(review: Review, call: ToolCall, alike: _Alike) -> bool:
+    """Whether a past approval is of the planned call; where something is hidden, of exactly that one."""
+    return planned_as(review, review.thread_id, call.name, call.arguments) if review.hidden else alike(review.call)

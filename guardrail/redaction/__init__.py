@@ -5,7 +5,7 @@ from guardrail.redaction.masking import Masker
 from guardrail.redaction.places import hidden_places
 from guardrail.redaction.places import steps as path_steps
 from guardrail.redaction.records import HidingOf, mask_record
-from guardrail.redaction.restoring import HiddenEdit, hide_edit, raw_digest, restored
+from guardrail.redaction.restoring import HiddenEdit, filled, hide_edit, raw_digest, restored
 from guardrail.redaction.sealing import VARIABLE, Vault, key_given, new_key
 from guardrail.redaction.shapes import find_secrets
 from guardrail.redaction.words import shown
@@ -16,6 +16,7 @@ __all__ = [
     "HidingOf",
     "Masker",
     "Vault",
+    "filled",
     "find_secrets",
     "hidden_places",
     "hide_edit",

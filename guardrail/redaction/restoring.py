@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,6 +86,16 @@ def restored(
             raise InvalidDecision(f"the planned value at {place} is not there any more: have the agent plan it again")
         _put(arguments, place, planned)
     return {names.get(name, name): value for name, value in arguments.items()}
+
+
+def filled(shown: Mapping[str, Any], raw: Mapping[str, Any], hidden: Sequence[str]) -> dict[str, Any]:
+    """Arguments with marks at the hidden places, as they would be if the values of another call stood there."""
+    arguments: dict[str, Any] = copy.deepcopy(dict(shown))
+    for place in hidden:
+        value = _get(raw, place)
+        if value is not _NOTHING and _get(arguments, place) is not _NOTHING:
+            _put(arguments, place, value)
+    return arguments
 
 
 def _raw_names(shown: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, str]:

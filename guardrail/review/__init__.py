@@ -8,16 +8,19 @@ from guardrail.review.deadlines import DEADLINE, later, priority
 from guardrail.review.decisions import MAX_COMMENT, MAX_COMMENTS, MAX_MESSAGE, check_edit
 from guardrail.review.edits import check_arguments
 from guardrail.review.floods import SUMMARY
-from guardrail.review.hidden import hide, planned_as, runs_as, what_runs
+from guardrail.review.hidden import EDIT, hide, planned_as, runs_as, what_runs
 from guardrail.review.ids import call_digest, review_id
 from guardrail.review.leases import LEASE, LONGEST_LEASE, live
 from guardrail.review.machine import FINAL, RUNS, UNFINISHED, WAITING
 from guardrail.review.people import DECIDE, OVERRIDE, READ
 from guardrail.review.queue import Queue
+from guardrail.review.running import CALL
 
 __all__ = [
+    "CALL",
     "DEADLINE",
     "DECIDE",
+    "EDIT",
     "FINAL",
     "LEASE",
     "LONGEST_LEASE",

@@ -22,7 +22,7 @@ from langgraph.func import task
 from langgraph.prebuilt.tool_node import ToolInvocationError
 
 from guardrail import codec
-from guardrail.engine import feedback
+from guardrail.engine import DISPATCHER, feedback
 from guardrail.errors import CallBlocked, ReviewError
 from guardrail.policy import Policy
 from guardrail.review import planned_as
@@ -30,7 +30,6 @@ from guardrail.signals import Measure
 from guardrail.store import Store
 from guardrail.types import DecisionType, Route, StepVerdict, Verdict
 from guardrail_langgraph.configuration import can_wait, location, reviewer
-from guardrail_langgraph.dispatch import DISPATCHER
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.release import settle
 from guardrail_langgraph.speculation import AnySampler

@@ -10,13 +10,11 @@ from typing import Any
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 
-from guardrail.engine import feedback
+from guardrail.engine import bound, feedback, started_before
 from guardrail.errors import ReviewError
-from guardrail.review import RUNS, Queue, check_arguments, planned_as, raw_digest, runs_as
+from guardrail.review import Queue, planned_as, runs_as
 from guardrail.types import Decision, DecisionType, Review, ReviewState, Route, StepVerdict, ToolSpec, Verdict
 from guardrail_langgraph.history import answer_message, unreadable, with_calls
-
-_STARTED = frozenset({ReviewState.EXECUTING, ReviewState.OUTCOME_UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +117,10 @@ def settle(
         return _refused(call, decision)
     try:
         arguments = _arguments(call, answered, queue)
-        if review.hidden or decision.hidden:
-            _bind(review, decision, arguments, queue, tool, by=by)
+        review = bound(queue, review, arguments, by=by, tool=tool)
     except ReviewError as error:
         return answer_message(call, f"Not executed: {error}", "refused")
-    return Approved(call={**call, "args": arguments}, review=queue.get(review.id))
+    return Approved(call={**call, "args": arguments}, review=review)
 
 
 def _arguments(call: MessageToolCall, answered: Sequence[Answered], queue: Queue) -> dict[str, Any]:
@@ -141,19 +138,6 @@ def _arguments(call: MessageToolCall, answered: Sequence[Answered], queue: Queue
             raise ReviewError("no human has decided on this call")
         arguments = queue.arguments(review, review.decision, arguments, typed=one.decision.arguments)
     return arguments
-
-
-def _bind(
-    review: Review, decision: Decision, arguments: dict[str, Any], queue: Queue, tool: ToolSpec | None, *, by: str
-) -> None:
-    """Check an edit as a whole, now that every value is known, and bind the decision to exactly this call."""
-    if decision.arguments is None:
-        return
-    if tool is not None and check_arguments(tool, arguments):
-        note = "the edit does not fit the tool, with the hidden values in it"
-        queue.supersede(review.id, by=by, note=note)
-        raise ReviewError(f"{note}: have the agent plan the call again")
-    queue.bind(review.id, runs=raw_digest(review.thread_id, review.call.name, arguments), by=by)
 
 
 def take(released: Released, queue: Queue, *, by: str) -> Released:
@@ -178,18 +162,6 @@ def _begin(review: Review, call: MessageToolCall, queue: Queue, *, by: str) -> N
     if review.decision is not None and not runs_as(review, review.decision, call["name"], call["args"]):
         raise ReviewError("the call is not the one that was approved")
     queue.begin(review.id, digest=review.digest, by=by)
-
-
-def started_before(review: Review) -> str | None:
-    """What an agent must know of a call that was started before a crash, which it must not take for one not run."""
-    if review.state in _STARTED:
-        return (
-            "Not executed again: this call was started before its process ended, and it is not known whether it took "
-            "effect. A person has to find out; do not plan it again."
-        )
-    if review.state is ReviewState.DONE and review.decision is not None and review.decision.type in RUNS:
-        return "Not executed again: this call has run, once. What it gave is not known here; look at what it did."
-    return None
 
 
 def _decide(answered: Answered, queue: Queue) -> Review:
