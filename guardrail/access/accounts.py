@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from guardrail.access.keeping import Keeping, account_id, utc_now
@@ -114,6 +114,12 @@ class Accounts(Keeping):
         """The account of somebody whom an OpenID provider knows by this subject."""
         entry = self._store.access(AccessKind.SUBJECT, _subject_id(issuer, subject))
         return None if entry is None else self.account(entry.owner)
+
+    def once(self, what: str, lasting: timedelta) -> bool:
+        """Whether this is the first time that something is used; it is remembered that long."""
+        until = (self._clock() + lasting).isoformat()
+        entry = AccessEntry(kind=AccessKind.POINTER, id=digest("once", what), body="{}", expires=until)
+        return self._store.put_access(entry)
 
     def provision(
         self, issuer: str, subject: str, *, name: str, tenant: str, roles: tuple[str, ...], make: bool = True
