@@ -99,7 +99,8 @@ def _said(review: Review, call: ToolCall, alike: _Alike) -> Objection | None:
     if decision is None:
         return None
     if decision.type is DecisionType.APPROVE:
-        return _CLEARED if _approved(review, call, alike) else None
+        used = review.state is not ReviewState.SUPERSEDED
+        return _CLEARED if used and _approved(review, call, alike) else None
     if edited is not None and runs_as(review, decision, call.name, call.arguments):
         return _CLEARED
     if not alike(review.call, review.hidden):

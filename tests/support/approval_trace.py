@@ -1,7 +1,8 @@
 """What happened in a test, in the order in which it happened, as a trace for agentack's rules on approvals.
 
 The tape takes down what is written to a store (a step that was assessed, a review that was opened or changed) and, from
-the tools themselves, what ran. Nothing on it comes from the code that decides whether a call may run.
+the tools themselves, what ran. Nothing on it comes from the code that decides whether a call may run. What is hidden of
+a call is written down as a mark, and then stands for what it ran with.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from agentack import Action, Finding, Policy, TraceEvent, evaluate_events
 
 from guardrail.codec import digest
+from guardrail.redaction import holds_mark
 from guardrail.store import MemoryStore, SQLiteStore
 from guardrail.types import Record, Review, ReviewState, Route
 
@@ -182,7 +184,9 @@ class _Tracing:
             nobody = Action(tool=ran.name, operation="reviewed", parameters=ran.arguments)
             return self._event("action_executed", at=ran.at, action_id="nobody asked", action=nobody)
         _, name, action, approval = permit
-        given = {key: ran.arguments.get(key) for key in action.parameters}
+        given = {
+            key: value if holds_mark(value) else ran.arguments.get(key) for key, value in action.parameters.items()
+        }
         executed = replace(action, parameters=given)
         return self._event("action_executed", at=ran.at, action_id=name, approval_id=approval or None, action=executed)
 
@@ -191,7 +195,7 @@ class _Tracing:
         for permit in reversed(self._permits):
             key, _, action, _ = permit
             same = action.tool == ran.name and all(
-                ran.arguments.get(name) == value for name, value in action.parameters.items()
+                holds_mark(value) or ran.arguments.get(name) == value for name, value in action.parameters.items()
             )
             if ran.key == key or (not ran.key and same):
                 return permit
