@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import MemorySaver
 from guardrail import Queue, open_store
 from guardrail.store import Store
 from guardrail.types import Decision, DecisionType, Review, ReviewState
-from guardrail_langgraph.finished import NOTE, has_run
+from guardrail_langgraph.finished import NOTE, finish_answered, has_run
 from guardrail_langgraph.history import MARK
 from guardrail_langgraph.worker import Leases, Registered, take_turn
 from guardrail_langgraph.worker_loop import Worker
@@ -95,6 +95,21 @@ async def test_the_guard_closes_the_review_when_it_sees_the_answer(build: Build,
     (kept,) = store.reviews()
     assert (kept.state, kept.history[-1].by, kept.history[-1].note) == (ReviewState.DONE, "guard", NOTE)
     assert len(bank.run) == 1
+
+
+def test_a_guard_closes_only_what_its_own_graph_planned() -> None:
+    store = open_store("memory://")
+    store.add_review(review())
+    for state in (ReviewState.DECIDED, ReviewState.EXECUTING):
+        kept = store.review("rev-000001")
+        store.compare_and_set(executing(state=state, revision=kept.revision + 1))
+    queue = Queue(store)
+    for thread_id, namespace in (("thread-1", "inner:1"), ("thread-2", ""), ("", "")):
+        assert finish_answered(queue, [PLAN, ANSWER], thread_id=thread_id, namespace=namespace, by="guard") == []
+    assert finish_answered(queue, [PLAN], thread_id="thread-1", namespace="", by="guard") == []
+    (closed,) = finish_answered(queue, [PLAN, ANSWER], thread_id="thread-1", namespace="", by="guard")
+    assert closed.state is ReviewState.DONE
+    store.close()
 
 
 def broken_after_the_tool(store: Store, server: OpenAIServer, bank: Bank) -> Any:

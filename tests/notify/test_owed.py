@@ -77,7 +77,8 @@ def test_every_event_is_told_once(store: Store, clock: Clock) -> None:
     ]
 
 
-def test_a_crash_between_any_two_writes_loses_no_notice_and_doubles_none(clock: Clock) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_crash_between_any_two_writes_loses_no_notice_and_doubles_none(clock: Clock, *, begun: bool) -> None:
     class Died(BaseException):
         pass
 
@@ -85,7 +86,8 @@ def test_a_crash_between_any_two_writes_loses_no_notice_and_doubles_none(clock: 
     for crash_at in range(1, 40):
         store = open_store("memory://")
         told = Recorded()
-        notifier(store, clock, told).look()
+        if begun:
+            notifier(store, clock, told).look()
         ids = [opened(store, number) for number in range(3)]
         real = {name: getattr(store, name) for name in ("add_notices", "put_state", "claim_notices", "settle_notices")}
         writes = 0

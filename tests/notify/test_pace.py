@@ -247,4 +247,28 @@ def test_decisions_are_told_only_to_whoever_asks(store: Store, clock: Clock) -> 
     telling.look()
     Queue(store).approve(opened(store, 1), by="ada")
     telling.look()
+    assert (told.messages, store.notices()) == ([], [])
+
+
+def test_a_message_whose_turn_another_process_took_waits_and_counts_no_attempt(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, one = Recorded(), channel(burst=1)
+    telling = notifier(store, clock, told, one)
+    telling.look()
+    opened(store, 1)
+    real = store.claim_notices
+
+    def claim(*given: object, **more: object) -> object:
+        Pacing(store, one).take(clock().timestamp())
+        return real(*given, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "claim_notices", claim)
+        telling.look()
     assert told.messages == []
+    (notice,) = store.notices()
+    assert (notice.state, notice.attempts) == (NoticeState.OWED, 0)
+    clock.go(60)
+    telling.look()
+    assert len(told.messages) == 1

@@ -53,6 +53,7 @@ def test_notices_of_one_message_stay_together_however_often_it_is_tried(store: S
     three = claim(store, most=3)
     assert [one.id for one in three] == ["notice-0001", "notice-0002", "notice-0003"]
     assert {one.message for one in three} == {"notice-0001"}
+    assert [one.due for one in three] == [THEN, "", ""]
     two = claim(store, most=3)
     assert [one.id for one in two] == ["notice-0004", "notice-0005"]
     assert {one.message for one in two} == {"notice-0004"}
