@@ -428,7 +428,7 @@ def test_a_form_opened_as_an_address_leads_back(site: Site) -> None:
 
 
 def test_a_name_that_looks_like_the_requesters_does_not_decide(site: Site) -> None:
-    review = site.ask(requester="аna")  # with a Cyrillic letter
+    review = site.ask(requester="\u0430na")  # with a Cyrillic letter
     assert "You asked" in opened(site, review).one(id="no-decision").text
     assert Principal(name="ana") == ANA
     assert TRANSFER.name == review.call.name

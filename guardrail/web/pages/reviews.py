@@ -48,7 +48,7 @@ def listed(request: Request) -> Response:
         asked=wanted,
         found=found,
         claims={review.id: live(review, now) for review in found.reviews},
-        warned={review.id: "; ".join(warnings([review.call.name, review.call.arguments])) for review in found.reviews},
+        warned={review.id: "; ".join(warnings(reviews_words.beginning(review.call))) for review in found.reviews},
         equal=equal_ones(found.reviews),
         states=STATE_NAMES,
         tiers=[tier.value for tier in Tier],

@@ -10,7 +10,7 @@ from typing import Final
 
 from guardrail import catalogue
 from guardrail.codec import canonical
-from guardrail.types import DecisionType, Fault, Reason, Review, ReviewEvent, ReviewState, Safer, Signal
+from guardrail.types import DecisionType, Fault, Reason, Review, ReviewEvent, ReviewState, Safer, Signal, ToolCall
 
 STATES: Final = {
     ReviewState.PENDING: "waits for a person",
@@ -96,6 +96,7 @@ _FIRST: Final = frozenset(
 )
 _BRIEF: Final = 160
 _NAMES: Final = 12
+_LOOKED_AT: Final = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,9 +204,14 @@ def brief(arguments: Mapping[str, object]) -> str:
     return f"{text[:_BRIEF]}…" if len(text) > _BRIEF or len(arguments) > _NAMES else text
 
 
-def _json(value: object) -> str:
+def beginning(call: ToolCall) -> list[str]:
+    """What a list looks at of a call, to say whether it has to be read closely; its own page looks at all of it."""
+    return [call.name[:_LOOKED_AT], _json(call.arguments, _LOOKED_AT)]
+
+
+def _json(value: object, limit: int = _BRIEF + 1) -> str:
     try:
-        return canonical(value)[: _BRIEF + 1]
+        return canonical(value)[:limit]
     except (ValueError, TypeError, RecursionError):
         return "…"
 
