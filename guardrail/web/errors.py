@@ -7,6 +7,7 @@ foresaw is told without details, and logged without the values that it was about
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardrail.errors import (
+    AccessError,
     ConfigError,
     GuardrailError,
     InvalidDecision,
@@ -31,6 +33,7 @@ from guardrail.errors import (
     StoreError,
     StoreFull,
     StoreLocked,
+    TooManyAttempts,
     TooManyReviews,
 )
 from guardrail.visible import plain
@@ -72,6 +75,8 @@ KINDS: Final[tuple[tuple[type[GuardrailError], Kind], ...]] = (
     (StoreFull, Kind(507, "store-full", "The store is full")),
     (StoreError, Kind(503, "store-failed", "The store could not be read or written")),
     (ReviewError, Kind(409, "conflict", "The review does not stand where this can be done")),
+    (TooManyAttempts, Kind(429, "too-many-requests", "Too much at once")),
+    (AccessError, UNPROCESSABLE),
     (ConfigError, INVALID),
 )
 """The first class that fits says the kind."""
@@ -165,7 +170,10 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, GuardrailError)
-        return answer(request, *described(error))
+        response = answer(request, *described(error))
+        if isinstance(error, TooManyAttempts):
+            response.headers["retry-after"] = str(max(1, math.ceil(error.seconds)))
+        return response
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
