@@ -15,6 +15,7 @@ from typing import Any, Final
 from guardrail.codec import canonical
 from guardrail.engine.fingerprint import tools_digest
 from guardrail.errors import ConfigError
+from guardrail.redaction import holds_mark
 from guardrail.types import Case, ToolSpec, Turn
 
 _PART: Final = re.compile(r"\[[a-z_]{1,40}\]")
@@ -67,6 +68,10 @@ def _messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     waiting: list[str] = []
     for number, turn in enumerate(turns, start=1):
+        if holds_mark(turn.text):
+            raise ConfigError(
+                f"turn {number} of its conversation holds something hidden, which was not kept; {_WAY_OUT}"
+            )
         lost = next((line for line in turn.text.split("\n") if line == _ELSEWHERE or _PART.fullmatch(line)), None)
         if lost is not None:
             raise ConfigError(f"turn {number} of its conversation held {lost}, which is no text and was not kept")
