@@ -17,6 +17,7 @@ from guardrail.cli.explain import explain_schema
 from guardrail.cli.label.command import label
 from guardrail.cli.notify.command import notify
 from guardrail.cli.options import DEFAULT_STORE
+from guardrail.cli.people import people, tokens
 from guardrail.cli.plugins import COMMANDS, entries, load
 from guardrail.cli.policy.command import policy_group
 from guardrail.cli.records import log, show
@@ -126,6 +127,8 @@ for _command in (
     simulate,
     label,
     audits,
+    people,
+    tokens,
     store_group,
     audit,
     serve,
