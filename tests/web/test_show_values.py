@@ -68,7 +68,8 @@ def test_json_for_people_is_the_same_json(value: object) -> None:
 @pytest.mark.parametrize("name", hostile.VALUES)
 @pytest.mark.parametrize("keys", [(), ("all",)], ids=["folded", "open"])
 def test_hostile_values_do_nothing_and_take_little_room(name: str, keys: tuple[str, ...]) -> None:
-    for value in (hostile.VALUES[name], {"a": hostile.VALUES[name]}, [hostile.VALUES[name]] * 3):
+    one = hostile.VALUES[name]
+    for value in [{"a": one}] if name.startswith(("a million", "many")) else [one, {"a": one}, [one] * 3]:
         shown = show_value(value, opened(*keys))
         markup = html(shown)
         check_harmless(markup, links=(f"{HERE}?",))
@@ -160,6 +161,7 @@ def test_a_long_text_is_folded_with_its_length_and_digest() -> None:
     shown = show_value({"a": {"b": text}}, opened())
     (fold,) = shown.folds
     assert (fold.path_text, fold.size) == ("a.b", len(text))
+    assert (fold.lines, fold.token, fold.opened) == ((), "", False)
     assert fold.digest == hashlib.sha256(text.encode()).hexdigest()
     markup = html(shown)
     assert f"A text of {len(text):,} characters" in words(markup)
@@ -270,3 +272,11 @@ def test_an_edit_keeps_nothing_that_was_not_opened() -> None:
     assert left({"z" * 3_000: 1}, []) == ["items.1.t"]
     assert left({**base, "n": 2}, tokens(base)) == []
     assert left({}, []) == []
+
+
+@pytest.mark.parametrize("folded", [hostile.nested(20), list(range(60)), 10**3_000], ids=["deep", "many", "digits"])
+def test_an_edit_keeps_no_folded_list_or_number_that_was_not_opened(folded: object) -> None:
+    base = {"a": folded, "n": 1}
+    assert unopened({"a": folded, "n": 2}, [], secret="s", bound="d", base=base)
+    assert unopened({"b": folded}, [], secret="s", bound="d", base=base)
+    assert unopened({"a": folded, "n": 2}, tokens(base), secret="s", bound="d", base=base) == ()

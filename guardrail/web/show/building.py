@@ -109,7 +109,7 @@ class Builder:
         here = asked.base is not ABSENT
         was = here if sent is None else sent.text(f"{asked.name}:in") == "1"
         now = self._do == f"add:{asked.name}" or (was and self._do != f"remove:{asked.name}")
-        if sent is not None and not (was and now):
+        if sent is not None and was and not now:
             sent.skip(f"{asked.name}.")
             sent.skip(f"{asked.name}:")
         if now:

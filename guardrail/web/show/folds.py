@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
+from guardrail.visible import plain
 from guardrail.web.show.texts import Line, legend, line, lines
 
 ALL: Final = "all"
@@ -20,6 +21,7 @@ ALL: Final = "all"
 LONGEST: Final = 2_000_000
 """Characters of a value that a page shows at all. A longer one cannot be opened, and so not be approved there."""
 OF_PARTS: Final = "its canonical JSON"
+OF_TEXT: Final = "its UTF-8 text"
 _BEGINNING: Final = 120
 _KEY: Final = 16
 
@@ -89,9 +91,9 @@ class Fold:
         return path_text(self.path)
 
     @property
-    def leaf(self) -> bool:
-        """Whether it is one text or number, and not parts of a list or object."""
-        return self.digest_of != OF_PARTS
+    def label(self) -> str:
+        """Its name for those who do not see where it stands."""
+        return f"{plain(self.path_text[:_BEGINNING])}: {self.what}" if self.path else self.what
 
 
 def path_text(path: Path) -> str:

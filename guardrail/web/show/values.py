@@ -9,7 +9,7 @@ from typing import Final
 
 from guardrail.codec import digest
 from guardrail.visible import texts, warnings
-from guardrail.web.show.folds import CLOSED, OF_PARTS, Fold, Opening, Path, fold, not_opened
+from guardrail.web.show.folds import CLOSED, OF_PARTS, OF_TEXT, Fold, Opening, Path, fold, not_opened
 from guardrail.web.show.jsontext import pretty, scalar
 from guardrail.web.show.texts import Line, legend, line, lines
 
@@ -83,7 +83,7 @@ def unopened(value: object, tokens: Iterable[str], *, secret: str, bound: str, b
     if base is None:
         return not_opened(show_value(value).folds, tokens, secret=secret, bound=bound)
     kept = set(texts(value))
-    folds = (one for one in show_value(base).folds if not one.leaf or one.text in kept)
+    folds = (one for one in show_value(base).folds if one.digest_of != OF_TEXT or one.text in kept)
     return not_opened(folds, tokens, secret=secret, bound=bound)
 
 
@@ -115,7 +115,7 @@ class _Room:
         limit = LONG if self._characters < _ALL_CHARACTERS else _SPENT
         if len(text) > limit or count > MANY_LINES:
             what = f"a text of {len(text):,} characters" + (f" in {count:,} lines" if count > 1 else "")
-            return self._folded(text, path, name, "text", what=what, digest_of="its UTF-8 text")
+            return self._folded(text, path, name, "text", what=what, digest_of=OF_TEXT)
         self._characters += len(text)
         return self._made(path, name, "text", lines=lines(text), legend=legend(text), note=_of_text(text, count))
 
