@@ -10,14 +10,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from guardrail.errors import GuardrailError, InvalidDecision, ReviewConflict, ReviewError
+from guardrail.engine import reveal
+from guardrail.errors import ConfigError, GuardrailError, InvalidDecision, NotFound, ReviewConflict, ReviewError
 from guardrail.review import RUNS, WAITING
 from guardrail.review.people import check_reviewer
 from guardrail.types import DecisionType, Review, ReviewState
 from guardrail.web.errors import status_of
 from guardrail.web.house import house, principal, whole_review
 from guardrail.web.pages.reviews_forms import Form, Typed, decision_kind, plain_decision, revision
-from guardrail.web.pages.reviews_page import base_arguments, shown
+from guardrail.web.pages.reviews_page import base_arguments, revealed, shown
 from guardrail.web.pages.reviews_scene import scene
 from guardrail.web.show import read_form, unopened
 
@@ -41,6 +42,7 @@ def one(request: Request, review_id: str) -> Response:
 @router.get("/reviews/{review_id}/comment")
 @router.get("/reviews/{review_id}/resolve")
 @router.get("/reviews/{review_id}/decide")
+@router.get("/reviews/{review_id}/reveal")
 def back(request: Request, review_id: str) -> Response:
     """Where a form was sent to, opened again: nothing is there but the review."""
     return RedirectResponse(f"/reviews/{whole_review(request, review_id).id}", status_code=303)
@@ -94,6 +96,17 @@ def resolve(request: Request, review_id: str, form: Form) -> Response:
         return (queue.finish if form.get("outcome") == "ran" else queue.unknown)(review.id, by=who, note=note[:2000])
 
     return _done(request, review_id, form, change, "resolved")
+
+
+@router.post("/reviews/{review_id}/reveal")
+def look(request: Request, review_id: str, form: Form) -> Response:
+    """What is hidden of it, for those who may; the audit log says that they looked."""
+    place, review = house(request), whole_review(request, review_id)
+    try:
+        found = reveal(place.store, review.id, by=principal(request), now=place.clock)
+    except (ReviewError, ConfigError, NotFound) as error:
+        return _refused(request, review_id, form, error)
+    return revealed(request, review, found)
 
 
 @router.post("/reviews/{review_id}/decide")

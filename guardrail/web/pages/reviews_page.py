@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from guardrail.engine import Revealed
 from guardrail.errors import GuardrailError
 from guardrail.types import Review
 from guardrail.visible import warnings
@@ -23,6 +24,7 @@ from guardrail.web.show import (
     taken,
     unopened,
 )
+from guardrail.web.show.folds import ALL
 from guardrail.web.templating import page
 
 SAID: Final = {
@@ -42,6 +44,8 @@ TITLES: Final = {
     "ReviewConflict": "Nothing was decided",
     "NotPermitted": "You may not do this",
     "InvalidDecision": "This cannot be sent as it is",
+    "ConfigError": "Nothing was revealed",
+    "NotFound": "Nothing was revealed",
 }
 
 
@@ -96,6 +100,18 @@ def shown(
         said=SAID.get(said, ""),
         words=reviews_words,
         now=seen.now,
+    )
+
+
+def revealed(request: Request, review: Review, found: Revealed) -> Response:
+    """What is hidden of a review, all of it open. Nothing of it stays in the browser: the answer is kept nowhere."""
+    everything = Opening(keys=frozenset({ALL}))
+    return page(
+        request,
+        "revealed.html",
+        review=review,
+        call=show_value(found.arguments, everything),
+        edited=None if found.edited is None else show_value(found.edited, everything),
     )
 
 

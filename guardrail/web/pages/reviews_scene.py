@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from guardrail.audit import shard_of
 from guardrail.codec import to_json
+from guardrail.engine import REVEAL
 from guardrail.errors import NotFound
 from guardrail.review import DECIDE, OVERRIDE, WAITING, live, same_person
 from guardrail.review.deadlines import overdue
@@ -101,6 +102,11 @@ class Scene:
     def allows(self, kind: str) -> bool:
         """Whether this is one of the decisions that the call may get."""
         return DecisionType(kind) in self.review.decisions
+
+    @property
+    def reveals(self) -> bool:
+        """Whether something of it is hidden, was kept, and may be looked at by whoever looks."""
+        return self.review.sealed and REVEAL in self.who.roles and self.who.kind is PrincipalKind.HUMAN
 
     @property
     def resolves(self) -> bool:
