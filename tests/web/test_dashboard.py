@@ -181,9 +181,11 @@ def test_tenants_see_their_own_numbers(tmp_path: Path) -> None:
     assert look(site.store, one).raised
     theirs = Site(store=site.store, rules=RULES)
     ran(theirs, ToolCall(name="search_theirs", arguments={}, id="c1"), tenant="other")
-    site.ask(transfer(1), policy=theirs.policy)
-    site.ask(transfer(1), policy=theirs.policy, tenant="other")
+    for tenant in ("", "", "other"):
+        site.ask(transfer(1), policy=theirs.policy, tenant=tenant)
     ours, others = text(dashboard(site, BOSS)), text(dashboard(site, STRANGER))
+    assert row(dashboard(site, BOSS), "critical") == "critical 2 0 0 0 0 seconds"
+    assert row(dashboard(site, STRANGER), "critical") == "critical 1 0 0 0 0 seconds"
     assert "refund" in ours
     assert "search_theirs" not in ours
     assert "search_theirs" in others

@@ -143,7 +143,8 @@ def test_whoever_asked_for_a_call_does_not_judge_it_and_its_reviewer_may() -> No
 def test_a_call_that_waits_for_a_reviewer_is_judged_by_deciding() -> None:
     site = Site()
     review = site.ask()
-    assert "No call that was drawn waits" in text(site.client().get("/audits").text)
+    for path in ("/audits", "/audits?undrawn=1"):
+        assert "No call that was drawn waits" in text(site.client().get(path).text)
     assert answer(site.client(), review.record_id).status_code == 422
     assert "a reviewer is still to decide" in text(site.client().get(f"/audits?record={review.record_id}&call=c1").text)
     assert not site.record(review).labels

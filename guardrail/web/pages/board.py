@@ -44,8 +44,8 @@ class Board:
 def board(
     store: Store, promised: CalibratedPolicy | None, *, tenant: str, operator: bool, days: float, now: datetime
 ) -> Board:
-    """The numbers of a tenant. What is promised and the alarms are about the calls of all tenants: only who operates
-    the server sees them. Nothing is written: evidence is as the last look of the watch left it.
+    """The numbers of a tenant. Alarms are about the calls of all tenants, as are promises: only an ``operator`` of the
+    server sees the former, and is to be given the latter. Nothing is written: evidence is as the last look left it.
 
     Raises:
         StoreError: the store cannot be read.
@@ -53,7 +53,6 @@ def board(
     since = now - timedelta(days=days)
     read = lately(store, since=since, tenant=tenant)
     draws = [*stored_draws(store)]
-    promised = promised if operator else None
     evidence = None if promised is None else watched(store, promised)
     found = status(store, promised, evidence, days=days, now=now, tenant=tenant, read=read)
     cleared = [one for one in store.alarms(standing=False) if one.cleared_by] if operator else []
