@@ -23,7 +23,6 @@ from guardrail.types import Notice, NoticeState
 
 LEASE: Final = 60.0
 """Seconds that a process has to send a message before another one takes it up."""
-KEPT_DAYS: Final = 30
 _ALONE: Final = 3
 """Notices that each go in a message of their own; more of them are told together."""
 _TOGETHER: Final = 1000
@@ -95,10 +94,6 @@ class Notifier:
     def look_at_stuck(self) -> int:
         """Keep a notice of every call that has been executing for too long; say how many are new."""
         return self._owing.look_at_stuck(self._clock(), self._configuration.stuck_after)
-
-    def forget(self) -> int:
-        """Delete what was settled a month ago; say how many."""
-        return self._store.forget_notices((self._clock() - timedelta(days=KEPT_DAYS)).isoformat())
 
     def _deliver(self, channel: Channel, sender: Sender) -> tuple[int, int]:
         pacing = Pacing(self._store, channel, self._chance)

@@ -20,6 +20,7 @@ from guardrail.upkeep.tasks import (
     SWEEP,
     WATCH,
     Task,
+    forgetting,
     notifying,
     sealing,
     sweeping,
@@ -67,7 +68,7 @@ class Upkeep(Loop):
             tasks.append(watching(store, calibration, watch_every))
         if notifier is not None:
             tasks += notifying(notifier, notify_every)
-        super().__init__(store, [*tasks, sealing(store, clock, seal_every)], clock)
+        super().__init__(store, [*tasks, sealing(store, clock, seal_every), forgetting(store, clock, 3600.0)], clock)
 
 
 def upkeep_status(store: Store) -> list[TaskState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from guardrail.codec import digest
@@ -24,6 +24,9 @@ STUCK: Final = "stuck"
 FORGET: Final = "forget"
 WHO: Final = "upkeep"
 """Who seals, as the audit log has it."""
+_AT_ONCE: Final = 1000
+KEPT_DAYS: Final = 30
+"""How long notices are kept that are settled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +98,23 @@ def notifying(notifier: Notifier, every: float) -> list[Task]:
         found = notifier.look_at_stuck()
         return f"{found} noticed" if found else ""
 
-    def forget() -> str:
-        found = notifier.forget()
-        return f"{found} forgotten" if found else ""
-
     return [
         Task(name=STUCK, every=max(every, 30.0), run=stuck),
         Task(name=NOTIFY, every=every, run=look),
-        Task(name=FORGET, every=max(every, 3600.0), run=forget, alone=True),
     ]
+
+
+def forgetting(store: Store, clock: Callable[[], datetime], every: float) -> Task:
+    """What is settled and old is deleted: notices after a month, and sessions, links and attempts that are over."""
+
+    def run() -> str:
+        now = clock()
+        old = (now - timedelta(days=KEPT_DAYS)).isoformat()
+        notices = 0
+        while found := store.forget_notices(old, limit=_AT_ONCE):  # some at once, so that nobody waits long
+            notices += found
+        access = store.forget_access(now.isoformat())
+        told = [f"{count} {what}" for count, what in ((notices, "notices"), (access, "of access")) if count]
+        return f"{', '.join(told)} forgotten" if told else ""
+
+    return Task(name=FORGET, every=every, run=run, alone=True)

@@ -115,8 +115,8 @@ def test_upkeep_tells_and_the_status_says_so(file: Path, url: str, store: Store,
         "deadlines: nothing to do",
         "stuck: nothing to do",
         "notify: 1 sent, 0 failed",
-        "forget: nothing to do",
         "seal: 1 log sealed",
+        "forget: nothing to do",
     ]
     (request,) = receiver.requests
     (item,) = verify(request.headers, request.body, SECRET)["data"]["items"]

@@ -223,6 +223,25 @@ def test_what_another_version_kept_is_no_obstacle(store: Store, clock: Clock) ->
     assert ran == [1]
 
 
+def test_what_is_settled_and_old_is_forgotten_and_what_is_owed_is_not(store: Store, clock: Clock) -> None:
+    told = Recorded(failures=[RuntimeError()])
+    telling = Notifier(store, configuration(), open=told, clock=clock)
+    opened(store, 1)
+    opened(store, 2)
+    telling.look()
+    clock.go(200)
+    telling.look()
+    keeping = Upkeep(store, clock=clock)
+    assert "forget" in notes(keeping)
+    assert len(store.notices()) == 2
+    opened(store, 3)
+    told.failures.append(RuntimeError())
+    telling.look()
+    clock.go(31 * 24 * 3600)
+    assert notes(keeping)["forget"] == "2 notices forgotten"
+    assert [one.subject for one in store.notices()] == ["review-0003"]
+
+
 def test_deadlines_may_be_somebody_elses(store: Store, clock: Clock) -> None:
     late = opened(store, 1, due=(START - timedelta(seconds=1)).isoformat())
     Upkeep(store, clock=clock, sweep_every=None).once()
