@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -33,7 +34,11 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._few = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobody = self._hasher.hash("nobody has this password")
+
+    @cached_property
+    def _nobody(self) -> str:
+        """The hash that is tried where there is none."""
+        return self._hasher.hash("nobody has this password")
 
     def hashed(self, password: str, *, name: str) -> str:
         """What is kept of a new password.
