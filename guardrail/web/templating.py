@@ -49,7 +49,7 @@ def _part(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+def page(request: Request, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A template of ``templates/`` filled in. It also knows ``who`` (or None), ``csrf``, ``settings``, ``here`` (the
     path), ``status``, and ``theme``: the look that this browser chose (light, dark, or empty: as its system has it).
     """

@@ -17,6 +17,7 @@ PUBLIC = {
     "/readyz",
     "/",
     "/login",
+    "/logout",
     "/welcome/{token}",
     "/oidc/login",
     "/oidc/callback",
