@@ -15,8 +15,12 @@ from guardrail.store.postgres_texts import lookup
 from guardrail.store.queries import queries
 from guardrail.types import Review, ReviewFilter, ReviewPage, ReviewState, Tier
 
-_FEW = 500
-"""Reviews with a deadline that are sorted; where more are due, the list's own order finds them soon enough."""
+_FEW = 1000
+"""Reviews of one state and tier with a deadline that are sorted; where more are due, the list's own order finds them
+soon enough."""
+_BY = frozenset({"tool", "requester", "claimed_by", "due_before"})
+"""What there are indices for, besides states and tiers."""
+_NONE = "SELECT NULL::bigint AS rank, NULL AS at, NULL::bigint AS seq WHERE FALSE"
 
 
 def find(connection: Connection, wanted: ReviewFilter, *, limit: int, after: str) -> ReviewPage:
@@ -46,15 +50,18 @@ def statement(connection: Connection, wanted: ReviewFilter, place: listing.Place
     if place is not None:
         given |= {"rank": place.rank, "at": place.at, "seq": place.seq}
         conditions.append("after")
-    few = "record_id" in given or "thread_id" in given
-    if few or ("due_before" in given and _due(connection, given) <= _FEW):
+    if "record_id" in given or "thread_id" in given:
         branches = [_branch("few_branch", [*conditions, "states", "tiers"])]
     else:
-        pairs = product(range(len(states)), range(len(tiers)))
-        branches = [_branch("branch", conditions, state=state, tier=tier) for state, tier in pairs]
+        due = _due(connection, given) if given.keys() & _BY == {"due_before"} else {}
+        branches = [
+            _branch("few_branch" if few else "branch", conditions, state=state, tier=tier)
+            for state, tier in product(range(len(states)), range(len(tiers)))
+            if (few := due.get((states[state], tiers[tier]), None)) != 0
+        ]
         given |= {f"state{number}": state.value for number, state in enumerate(states)}
         given |= {f"tier{number}": tier.value for number, tier in enumerate(tiers)}
-    return queries("postgresql")["find_reviews"].format(branches="\nUNION ALL\n".join(branches)), given
+    return queries("postgresql")["find_reviews"].format(branches="\nUNION ALL\n".join(branches) or _NONE), given
 
 
 def _values(wanted: ReviewFilter) -> dict[str, Any]:
@@ -70,10 +77,10 @@ def _values(wanted: ReviewFilter) -> dict[str, Any]:
     return {name: lookup(value) for name, value in asked.items() if value is not None}
 
 
-def _due(connection: Connection, given: dict[str, Any]) -> int:
-    asked = {**given, "limit": _FEW + 1}
-    found = connection.execute(queries("postgresql")["count_due"].encode(), asked, prepare=False).fetchone()
-    return int(found[0]) if found else 0
+def _due(connection: Connection, given: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """How many are due of each state and tier, where they are few."""
+    found = connection.execute(queries("postgresql")["count_due"].encode(), {**given, "few": _FEW}, prepare=False)
+    return {(state, tier): count for state, tier, count in found}
 
 
 def _branch(kind: str, conditions: list[str], **numbers: int) -> str:

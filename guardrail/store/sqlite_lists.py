@@ -14,14 +14,17 @@ from guardrail.store import listing, rows
 from guardrail.store.queries import Value, queries
 from guardrail.types import Review, ReviewFilter, ReviewPage, ReviewState, Tier
 
-_FEW = 500
-"""Reviews with a deadline that are sorted; where more are due, the list's own order finds them soon enough."""
+_FEW = 1000
+"""Reviews of one state and tier with a deadline that are sorted; where more are due, the list's own order finds them
+soon enough."""
+_IN_ORDER = "reviews_in_order"
+_NONE = "SELECT 0 AS rank, '' AS at, 0 AS seq WHERE FALSE"
 _INDICES = (
     ({"claimed_by"}, "reviews_by_claim"),
     ({"requester", "tool"}, "reviews_by_requester_and_tool"),
     ({"requester"}, "reviews_by_requester"),
     ({"tool"}, "reviews_by_tool"),
-    (set[str](), "reviews_in_order"),
+    (set[str](), _IN_ORDER),
 )
 
 
@@ -52,17 +55,19 @@ def statement(
     if place is not None:
         given |= {"rank": place.rank, "at": place.at, "seq": place.seq}
         conditions.append("after")
-    index = _index(connection, given, states)
+    index = _index(given)
     if index in ("reviews_by_thread", "reviews_by_record"):
         branches = [_branch(index, [*conditions, "states", "tiers"])]
-    elif index == "reviews_by_due":
-        branches = [_branch(index, [*conditions, "tiers"], state=number) for number in range(len(states))]
     else:
-        pairs = product(range(len(states)), range(len(tiers)))
-        branches = [_branch(index, conditions, state=state, tier=tier) for state, tier in pairs]
+        due = _due(connection, given) if index == _IN_ORDER and "due_before" in given else {}
+        branches = [
+            _branch("reviews_by_due" if few else index, conditions, state=state, tier=tier)
+            for state, tier in product(range(len(states)), range(len(tiers)))
+            if (few := due.get((states[state], tiers[tier]), None)) != 0
+        ]
     given |= {f"state{number}": state.value for number, state in enumerate(states)}
     given |= {f"tier{number}": tier.value for number, tier in enumerate(tiers)}
-    return queries()["find_reviews"].format(branches="\nUNION ALL\n".join(branches)), given
+    return queries()["find_reviews"].format(branches="\nUNION ALL\n".join(branches) or _NONE), given
 
 
 def _values(wanted: ReviewFilter, states: list[ReviewState], tiers: list[Tier]) -> dict[str, Value]:
@@ -80,26 +85,19 @@ def _values(wanted: ReviewFilter, states: list[ReviewState], tiers: list[Tier]) 
     return {name: rows.key(value) for name, value in asked.items() if value is not None}
 
 
-def _index(connection: sqlite3.Connection, given: dict[str, Value], states: list[ReviewState]) -> str:
+def _index(given: dict[str, Value]) -> str:
     """The index that leaves least to read."""
     if "record_id" in given:
         return "reviews_by_record"
     if "thread_id" in given:
         return "reviews_by_thread"
-    if "due_before" in given and _due(connection, given, states) <= _FEW:
-        return "reviews_by_due"
     return next(index for names, index in _INDICES if names <= given.keys())
 
 
-def _due(connection: sqlite3.Connection, given: dict[str, Value], states: list[ReviewState]) -> int:
-    count = 0
-    for state in states:
-        asked = {"tenant": given["tenant"], "due_before": given["due_before"], "state": state.value}
-        (more,) = connection.execute(queries()["count_due"], {**asked, "limit": _FEW + 1}).fetchone()
-        count += more
-        if count > _FEW:
-            break
-    return count
+def _due(connection: sqlite3.Connection, given: dict[str, Value]) -> dict[tuple[str, str], int]:
+    """How many are due of each state and tier, where they are few."""
+    asked = {**given, "few": _FEW}
+    return {(state, tier): count for state, tier, count in connection.execute(queries()["count_due"], asked)}
 
 
 def _branch(index: str, conditions: list[str], **numbers: int) -> str:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrail.errors import StoreError
-from guardrail.store import SQLiteStore, Store
+from guardrail.store import SQLiteStore, Store, sqlite_lists
 from guardrail.store.sqlite_lists import statement
 from guardrail.types import Claim, Review, ReviewFilter, ReviewState, Tier, ToolCall
 from tests.support.records import refund, review
@@ -241,16 +241,19 @@ def test_no_list_reads_the_whole_table(path: Any) -> None:
     store.close()
 
 
-def test_the_deadline_of_many_does_not_sort_them_all(path: Any) -> None:
+def test_the_deadline_of_many_does_not_sort_them_all(path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_lists, "_FEW", 50)
     store = SQLiteStore(path)
-    wanted = ReviewFilter(states=frozenset({ReviewState.PENDING}), due_before="2027-01-01")
-    for number in range(600):
-        store.add_review(replace(review(f"rev-{number:06}"), due="2026-01-01T00:00:00Z"))
+    wanted = ReviewFilter(states=frozenset({ReviewState.PENDING, ReviewState.DONE}), due_before="2027-01-01")
+    for number in range(62):
+        state = ReviewState.PENDING if number < 60 else ReviewState.DONE
+        store.add_review(replace(review(f"rev-{number:06}"), due="2026-01-01T00:00:00Z", state=state))
     with store._database.read() as connection:
         query, given = statement(connection, wanted, None)
         plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", {**given, "limit": 51}).fetchall()
-    assert any("reviews_in_order" in step for *_, step in plan)
-    assert len(_walk(store, wanted, 100)) == 600
+    for index in ("reviews_in_order", "reviews_by_due"):
+        assert sum(index in step for *_, step in plan) == 1, plan  # of the other states and tiers nothing is due
+    assert _walk(store, wanted, 7) == [f"rev-{number:06}" for number in range(62)]
     store.close()
 
 

@@ -123,10 +123,16 @@ due < %(due_before)s
 (rank, at, seq) > (%(rank)s, %(at)s, %(seq)s)
 
 -- name: count_due
-SELECT count(*) FROM (
-    SELECT 1 FROM reviews
-    WHERE tenant = %(tenant)s AND state = ANY(%(states)s) AND due < %(due_before)s LIMIT %(limit)s
-) AS due;
+SELECT states.state, tiers.tier, few.due
+FROM unnest(%(states)s::text[]) AS states (state), unnest(%(tiers)s::text[]) AS tiers (tier), LATERAL (
+    SELECT count(*) AS due FROM (
+        SELECT 1 FROM reviews
+        WHERE reviews.tenant = %(tenant)s AND reviews.state = states.state AND reviews.tier = tiers.tier
+            AND reviews.due < %(due_before)s
+        LIMIT %(few)s + 1
+    ) AS found
+) AS few
+WHERE few.due <= %(few)s;
 
 -- name: due_reviews
 SELECT id, body FROM reviews WHERE wakes <= %(before)s ORDER BY wakes, seq LIMIT %(limit)s;

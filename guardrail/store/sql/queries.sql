@@ -172,10 +172,13 @@ due < :due_before
 SELECT id, body FROM reviews INDEXED BY reviews_by_wakes WHERE wakes <= :before ORDER BY wakes, seq LIMIT :limit;
 
 -- name: count_due
-SELECT count(*) FROM (
-    SELECT 1 FROM reviews INDEXED BY reviews_by_due
-    WHERE tenant = :tenant AND state = :state AND due < :due_before LIMIT :limit
-);
+SELECT states.value, tiers.value, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM reviews INDEXED BY reviews_by_due
+        WHERE tenant = :tenant AND state = states.value AND tier = tiers.value AND due < :due_before LIMIT :few + 1
+    )
+) AS due
+FROM json_each(:states) AS states, json_each(:tiers) AS tiers WHERE due <= :few;
 
 -- name: audit_end
 SELECT number, hash FROM audit_log WHERE tenant = :tenant AND shard = :shard ORDER BY number DESC LIMIT 1;
