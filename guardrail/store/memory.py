@@ -26,6 +26,7 @@ from guardrail.types import (
     AuditEntry,
     AuditHead,
     Label,
+    Notice,
     Record,
     Review,
     ReviewFilter,
@@ -63,7 +64,7 @@ class MemoryStore(MemoryNotices, MemorySealed, MemoryAccess):
         self._alarms: dict[str, str] = {}
         self._states: dict[str, tuple[int, str]] = {}
         self._log = MemoryLog()
-        self._notices: dict[str, str] = {}
+        self._notices: dict[str, Notice] = {}
         self._sealed: dict[tuple[str, str], Sealed] = {}
         self._access: dict[tuple[AccessKind, str], AccessEntry] = {}
         self._closed = False

@@ -12,9 +12,9 @@ from guardrail.types import Notice, NoticeCount, NoticeState
 
 
 class MemoryNotices:
-    """The part of a store in memory that keeps notices: by id, as JSON, in the order in which they came."""
+    """The part of a store in memory that keeps notices: by id, in the order in which they came."""
 
-    _notices: dict[str, str]
+    _notices: dict[str, Notice]
 
     def _opened(self) -> AbstractContextManager[object]:
         """The store's lock, and that it is open."""
@@ -24,8 +24,8 @@ class MemoryNotices:
         added = [(rows.new_id(one.id), _checked(one)) for one in notices]
         with self._opened():
             before = len(self._notices)
-            for name, body in added:
-                self._notices.setdefault(name, body)
+            for name, notice in added:
+                self._notices.setdefault(name, notice)
             return len(self._notices) - before
 
     def claim_notices(self, channel: str, *, by: str, now: str, until: str, most: int = 1) -> list[Notice]:
@@ -45,12 +45,12 @@ class MemoryNotices:
             return taken
 
     def settle_notices(self, notices: Sequence[Notice]) -> bool:
-        bodies = {one.id: _checked(one) for one in notices}
+        changed = {one.id: _checked(one) for one in notices}
         with self._opened():
             for one in notices:
-                if one.id not in self._notices or _read(self._notices[one.id]).revision != one.revision - 1:
+                if one.id not in self._notices or self._notices[one.id].revision != one.revision - 1:
                     return False
-            self._notices.update(bodies)
+            self._notices.update(changed)
             return True
 
     def notices(
@@ -89,7 +89,7 @@ class MemoryNotices:
             return len(old)
 
     def _all(self) -> list[Notice]:
-        return [_read(body) for body in self._notices.values()]
+        return [*self._notices.values()]
 
     def _due(self, channel: str, now: str) -> list[Notice]:
         end = rows.sort_key(now)
@@ -97,10 +97,6 @@ class MemoryNotices:
         return sorted(due, key=lambda one: rows.sort_key(one.due))
 
 
-def _checked(notice: Notice) -> str:
-    outbox.columns(notice)  # what no list could order is refused
-    return rows.encode(notice)
-
-
-def _read(body: str) -> Notice:
-    return rows.decode(Notice, body, "a notice")
+def _checked(notice: Notice) -> Notice:
+    outbox.columns(notice), rows.encode(notice)  # what no other store could keep is refused
+    return notice
