@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
+from guardrail.calibration import calibration_digest
 from guardrail.cli.main import main
 from guardrail.store import MemoryStore, SQLiteStore
 from guardrail.types import Label, LabelSource, ToolCall
@@ -94,6 +95,7 @@ def test_what_runs_is_counted_and_only_what_somebody_judged_is_right_or_wrong() 
         judged(site, one.id, correct=number > 0)
     page = dashboard(Site(store=site.store, clock=site.clock, rules=RULES))
     assert row(page, "search") == f"search 10 10 100 % 0 0 {interval(1, 8)} 1 of 8 judged, 2 not none"
+    assert row(page, "nothing") == "low nothing 0 10 8 - -"
 
 
 def test_a_call_that_nothing_drew_is_no_evidence() -> None:
@@ -160,6 +162,18 @@ def test_a_calibration_that_cannot_be_read_leaves_the_rest(tmp_path: Path) -> No
     found = text(dashboard(site, BOSS))
     assert "What is promised cannot be read, and is left out" in found
     assert "critical 1 0 0 0" in found
+
+
+def test_evidence_that_cannot_be_read_leaves_the_rest_and_says_nothing_of_the_store(tmp_path: Path) -> None:
+    one, rules = promising(tmp_path)
+    site = Site(rules=rules)
+    audit(site.store, one, "..", at=site.clock.now.isoformat())
+    key = f"watching/{calibration_digest(one)}"
+    assert site.store.put_state(key, "no evidence", revision=0)
+    found = text(dashboard(site, BOSS))
+    assert "what was kept of watching cannot be read: see the server's log" in found
+    assert "watching/" not in found
+    assert "refund 2 2 100 %" in found
 
 
 def test_hostile_names_are_text() -> None:

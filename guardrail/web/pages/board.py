@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,6 +14,7 @@ from guardrail.calibration.labelled import Draws
 from guardrail.errors import ConfigError, StoreError
 from guardrail.store import Store, stored_draws
 from guardrail.types import Alarm, CalibratedPolicy, Principal
+from guardrail.visible import plain
 from guardrail.watching import Status, Watched, status, watched
 from guardrail.watching.audits import SecondDraws
 from guardrail.watching.desk import Desk, desk
@@ -24,6 +26,7 @@ from guardrail.web.pages.fresh import Fresh
 
 SECONDS: Final = 5.0
 _CLEARED: Final = 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +103,11 @@ def board_for(request: Request, who: Principal, days: float) -> Board:
     def make() -> Board:
         try:
             return made(promise_of(served) if operator else None)
-        except (ConfigError, StoreError) as error:
+        except ConfigError as error:
             return replace(made(None), problem=str(error))
+        except StoreError as error:  # what it says may name places of the store
+            _log.warning("the dashboard without its promises: %s", plain(str(error)))
+            return replace(made(None), problem="what was kept of watching cannot be read: see the server's log")
 
     return boards(request).get(who.tenant, str(days), make)
 

@@ -38,6 +38,7 @@ def show(request: Request, days: str = "7") -> Response:
         desk=found.desk,
         state=found.status,
         tools=found.traffic,
+        whole={one.tier: one for one in found.traffic if not one.tool},
         picture=figures.diagram(found.reliability),
         say=figures,
         days=span,
