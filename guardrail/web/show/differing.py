@@ -62,7 +62,9 @@ def show_differences(before: object, after: object, opening: Opening = CLOSED) -
 
 
 def words(before: str, after: str) -> Line:
-    """Two texts in one, with what was removed and added marked; empty if they are too long to be compared."""
+    """Two texts in one, with what was removed and added marked; empty if they have no word in common, or are too
+    long to be compared.
+    """
     one, other = _WORD.findall(before), _WORD.findall(after)
     start = _common(one, other)
     end = _common(one[start:][::-1], other[start:][::-1])
@@ -76,7 +78,8 @@ def words(before: str, after: str) -> Line:
             continue
         found += line("".join(left[a:b]), mark="removed")
         found += line("".join(right[c:d]), mark="added")
-    return tuple(found + list(line("".join(one[len(one) - end :]))))
+    found += line("".join(one[len(one) - end :]))
+    return tuple(found) if any(not piece.mark and piece.text.strip() for piece in found) else ()
 
 
 def _difference(path: Path, before: object, after: object, opening: Opening) -> Difference:

@@ -38,20 +38,25 @@ const change = async (form, button) => {
   (button.value.startsWith("add:") && added ? added : document.getElementById(button.id))?.focus();
 };
 
+// Before whatever else listens for forms that are sent, since these are not.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const button = event.submitter;
   if (!button || button.name !== "do" || !changes.test(button.value) || !form.querySelector("[data-edit-fields]")) return;
   event.preventDefault();
-  change(form, button).catch(() => {
-    const plain = document.createElement("input");
-    plain.type = "hidden";
-    plain.name = "do";
-    plain.value = button.value;
-    form.append(plain);
-    form.submit();
-  });
-});
+  if ("changing" in form.dataset) return;
+  form.dataset.changing = "";
+  change(form, button)
+    .catch(() => {
+      const plain = document.createElement("input");
+      plain.type = "hidden";
+      plain.name = "do";
+      plain.value = button.value;
+      form.append(plain);
+      form.submit();
+    })
+    .finally(() => delete form.dataset.changing);
+}, true);
 
 // Another kind of a value is put in place when it is chosen.
 document.addEventListener("change", (event) => {
