@@ -14,6 +14,7 @@ from guardrail.errors import NotFound
 from guardrail.notify.channels import Channel
 from guardrail.notify.owed import settled
 from guardrail.notify.wording import LONGEST_ARGUMENTS, LONGEST_NAME, Item, because, text, title
+from guardrail.review import SUMMARY
 from guardrail.store import Store
 from guardrail.types import Alarm, Notice, NoticeEvent, Reason, Review
 from guardrail.visible import plain
@@ -105,6 +106,7 @@ class Telling:
             tool=about.call.name,
             tenant=about.tenant,
             due=about.due,
+            flood=about.requester == SUMMARY == about.call.name,
             state=about.decision.type.value if about.decision is not None else about.state.value,
             url=f"{self._url}/reviews/{quote(about.id, safe='')}" if self._url else "",
         )
@@ -115,6 +117,8 @@ class Telling:
         if review is None:
             return item
         arguments = cut(canonical(review.call.arguments)) if channel.arguments else None
+        if item.flood:
+            return item
         return replace(item, why=because(self._reason(review)), arguments=arguments)
 
     def _reason(self, review: Review) -> Reason | None:

@@ -8,9 +8,10 @@ import random
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from guardrail.errors import ConfigError, StoreError
 from guardrail.notify.channels import Channel, Configuration
@@ -27,6 +28,7 @@ _ALONE: Final = 3
 """Notices that each go in a message of their own; more of them are told together."""
 _TOGETHER: Final = 1000
 _MESSAGES: Final = 20
+_AT_ONCE: Final = 8
 _log = logging.getLogger(__name__)
 
 
@@ -86,57 +88,56 @@ class Notifier:
         """
         owed = self._owing.look(self._clock())
         sent = failed = 0
-        for channel, sender in self._senders:
-            went, did_not = self._deliver(channel, sender)
-            sent, failed = sent + went, failed + did_not
+        for _ in range(_MESSAGES):
+            attempts = [one for channel, sender in self._senders if (one := self._next(channel, sender)) is not None]
+            if not attempts:
+                break
+            for attempt, failure in zip(attempts, _sent(attempts, self._clock()), strict=True):
+                if failure is None:
+                    attempt.pacing.sent(self._clock().timestamp())
+                    self._settle(attempt.claimed, NoticeState.SENT, attempt.left_out)
+                    sent += 1
+                else:
+                    self._failed(attempt.channel, attempt.pacing, attempt.claimed, failure)
+                    failed += 1
         return Told(owed=owed, sent=sent, failed=failed)
 
     def look_at_stuck(self) -> int:
         """Keep a notice of every call that has been executing for too long; say how many are new."""
         return self._owing.look_at_stuck(self._clock(), self._configuration.stuck_after)
 
-    def _deliver(self, channel: Channel, sender: Sender) -> tuple[int, int]:
+    def _next(self, channel: Channel, sender: Sender) -> _Attempt | None:
+        """The next message of a channel, claimed, with the right to send it; None where it has none, or has to wait."""
         pacing = Pacing(self._store, channel, self._chance)
-        sent = failed = 0
         for _ in range(_MESSAGES):
             now = self._clock()
             pace = pacing.look(now.timestamp())
             if pace.until > now.timestamp() or pace.tokens < 1:
-                break
+                return None
             fresh = self._store.due_notices(channel.name, now=now.isoformat())
-            alone = fresh <= min(_ALONE, int(pace.tokens))
-            until = (now + timedelta(seconds=self._lease)).isoformat()
             claimed = self._store.claim_notices(
-                channel.name, by=self._name, now=now.isoformat(), until=until, most=1 if alone else _TOGETHER
+                channel.name,
+                by=self._name,
+                now=now.isoformat(),
+                until=(now + timedelta(seconds=self._lease)).isoformat(),
+                most=1 if fresh <= min(_ALONE, int(pace.tokens)) else _TOGETHER,
             )
             if not claimed:
-                break
-            done = self._told(channel, sender, pacing, claimed)
-            sent, failed = sent + (done is True), failed + (done is False)
-        return sent, failed
-
-    def _told(self, channel: Channel, sender: Sender, pacing: Pacing, claimed: Sequence[Notice]) -> bool | None:
-        """Whether the message went out; None where there was nothing to tell, or it is not its turn."""
-        try:
-            message, left_out = self._telling.message(channel, claimed)
-        except StoreError as error:  # a damaged review must not hold up the others
-            self._failed(channel, pacing, claimed, NotSent(f"it could not be made ({type(error).__name__})"))
-            return False
-        if message is None:
-            self._settle(claimed, NoticeState.DROPPED, left_out)
-            return None
-        waits = pacing.take(self._clock().timestamp())
-        if waits > 0:
-            self._put_back(claimed, waits)
-            return None
-        try:
-            sender.send(message, self._clock())
-        except Exception as error:  # noqa: BLE001 - a way of telling may raise anything, and the queue goes on
-            self._failed(channel, pacing, claimed, _not_sent(error))
-            return False
-        pacing.sent(self._clock().timestamp())
-        self._settle(claimed, NoticeState.SENT, left_out)
-        return True
+                return None
+            try:
+                message, left_out = self._telling.message(channel, claimed)
+            except StoreError as error:  # a damaged review must not hold up the others
+                self._failed(channel, pacing, claimed, NotSent(f"it could not be made ({type(error).__name__})"))
+                return None
+            if message is None:
+                self._settle(claimed, NoticeState.DROPPED, left_out)
+                continue
+            waits = pacing.take(self._clock().timestamp())
+            if waits > 0:
+                self._put_back(claimed, waits)
+                return None
+            return _Attempt(channel, sender, pacing, claimed, message, left_out)
+        return None
 
     def _failed(self, channel: Channel, pacing: Pacing, claimed: Sequence[Notice], why: NotSent) -> None:
         now, message = self._clock(), claimed[0].message[:12]
@@ -201,6 +202,30 @@ def send_test(channel: Channel, configuration: Configuration, *, open: Open = op
         raise ConfigError(f"the channel {channel.name} did not take the message: {error}") from error
 
 
-def _not_sent(error: Exception) -> NotSent:
-    # the text of another exception may hold an address, a password or an argument
-    return error if isinstance(error, NotSent) else NotSent(f"the channel failed ({type(error).__name__})")
+class _Attempt(NamedTuple):
+    """A message on its way."""
+
+    channel: Channel
+    sender: Sender
+    pacing: Pacing
+    claimed: Sequence[Notice]
+    message: Message
+    left_out: set[str]
+
+
+def _sent(attempts: Sequence[_Attempt], at: datetime) -> list[NotSent | None]:
+    """Send them at once, so that a slow channel holds up no other; what went wrong with each."""
+    if len(attempts) == 1:
+        return [_failure(attempts[0], at)]
+    with ThreadPoolExecutor(min(len(attempts), _AT_ONCE), thread_name_prefix="guardrail-notify") as pool:
+        return [*pool.map(lambda attempt: _failure(attempt, at), attempts)]
+
+
+def _failure(attempt: _Attempt, at: datetime) -> NotSent | None:
+    try:
+        attempt.sender.send(attempt.message, at)
+    except NotSent as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a way of telling may raise anything, and its text may hold a password
+        return NotSent(f"the channel failed ({type(error).__name__})")
+    return None

@@ -70,6 +70,10 @@ _ALARM: Final = (
     "{wrong} of {audits} audited calls {whose} were wrong; at most {most} % are promised. They wait for a person until "
     "the alarm is cleared."
 )
+_FLOOD: Final = (
+    "An agent asks for more decisions than it may: its further calls are refused without being shown. Somebody has to "
+    "look what it is doing."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,8 @@ class Item:
     audits: int = 0
     alpha: float = 0.0
     arguments: str | None = None
+    flood: bool = False
+    """It is no call: an agent asks for more decisions than it may."""
 
 
 def because(reason: Reason | None) -> str:
@@ -117,6 +123,8 @@ def title(items: Sequence[Item]) -> str:
         one = items[0]
         if one.event is NoticeEvent.ALARM:
             return f"guardrail: alarm for {one.tier.value} calls"
+        if one.flood:
+            return "guardrail: an agent asks for more decisions than it may"
         return f"guardrail: a {one.tier.value} call of {harmless(one.tool)} {_HEADINGS[one.event][0].partition(',')[0]}"
     return f"guardrail: {'; '.join(_heading(event, some).partition(',')[0] for event, some in _by_event(items))}"
 
@@ -133,6 +141,8 @@ def text(items: Sequence[Item], url: str, identity: str) -> str:
 def _one(item: Item) -> Sequence[str]:
     if item.event is NoticeEvent.ALARM:
         return [_alarm(item)]
+    if item.flood and item.event in (NoticeEvent.OPENED, NoticeEvent.ESCALATED):
+        return [_FLOOD]
     lines = [f"A {item.tier.value} call of {harmless(item.tool)} {_HEADINGS[item.event][0]}."]
     if item.tenant:
         lines.append(f"Tenant: {harmless(item.tenant)}")

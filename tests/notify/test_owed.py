@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from guardrail import Queue
+from guardrail.errors import TooManyReviews
 from guardrail.notify import Quiet
 from guardrail.notify.owed import Owing
+from guardrail.policy import Floods
 from guardrail.store import Store, open_store
 from guardrail.types import NoticeEvent, NoticeState, ReviewState, Tier
 from tests.notify.receiving import START, Clock, Recorded, alarm, channel, notifier, opened
-from tests.support.records import record, refund
+from tests.support.records import record, refund, review
 
 
 def test_what_waits_already_is_told_at_the_first_look_and_what_comes_later_at_the_next(
@@ -228,6 +230,27 @@ def test_looking_costs_nothing_where_nothing_happened(store: Store, clock: Clock
     assert owing.look(clock()) == 1
     store.audit_heads = None  # type: ignore[method-assign,assignment]
     assert owing.look(clock()) == 0
+
+
+def test_a_flood_of_reviews_is_told_as_one(store: Store, clock: Clock) -> None:
+    told = Recorded()
+    telling = notifier(store, clock, told)
+    telling.look()
+    queue = Queue(store, clock=clock)
+    new = [replace(review(f"review-{number:04d}", at=START.isoformat()), requester="bot") for number in range(9)]
+    for one in new[:2]:
+        queue.open(one, floods=Floods(open=2))
+    for one in new[2:]:
+        with pytest.raises(TooManyReviews):
+            queue.open(one, floods=Floods(open=2))
+    telling.look()
+    titles = sorted(message.title for _, message in told.messages)
+    assert titles == [
+        "guardrail: a high call of refund waits for a decision",
+        "guardrail: a high call of refund waits for a decision",
+        "guardrail: an agent asks for more decisions than it may",
+    ]
+    assert "Somebody has to look what it is doing." in " ".join(message.text for _, message in told.messages)
 
 
 def test_the_reason_is_one_of_fixed_sentences(store: Store, clock: Clock) -> None:

@@ -161,6 +161,15 @@ def test_channels_do_not_wait_for_each_other(store: Store, clock: Clock) -> None
     assert (result.sent, result.failed, [name for name, _ in told.messages]) == (1, 1, ["good"])
 
 
+def test_a_slow_channel_holds_up_no_other(store: Store, clock: Clock) -> None:
+    both = threading.Barrier(2, timeout=20)
+    told = Recorded(before=lambda _: both.wait() and None)
+    telling = notifier(store, clock, told, channel("one"), channel("other"))
+    telling.look()
+    opened(store, 1)
+    assert telling.look().sent == 2, "each was sent while the other was on its way"
+
+
 def test_a_damaged_review_holds_up_no_other(store: Store, clock: Clock) -> None:
     told = Recorded()
     telling = notifier(store, clock, told)
