@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from guardrail.errors import ConfigError, MissingExtra
+from guardrail.notify.masking import hide
 from guardrail.notify.messages import Message
 from guardrail.notify.senders import SECONDS, NotSent
 
@@ -21,6 +22,7 @@ class AppriseSender:
             import apprise
         except ImportError as error:
             raise MissingExtra("a chat or mailbox", "notify") from error
+        hide(url)
         log = logging.getLogger("apprise")
         if log.level == logging.NOTSET:
             log.setLevel(logging.CRITICAL)  # what it says of a failure may hold the address, and so a password

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from guardrail.errors import MissingExtra
 from guardrail.notify import signing
+from guardrail.notify.masking import hide
 from guardrail.notify.messages import Message
 from guardrail.notify.senders import SECONDS, NotSent
 from guardrail.version import __version__
@@ -25,6 +26,7 @@ class WebhookSender:
             import httpx
         except ImportError as error:
             raise MissingExtra("a webhook", "notify") from error
+        hide(url)
         self._httpx = httpx
         self._url = url
         self._keys = keys

@@ -210,6 +210,17 @@ def test_a_service_that_fails_is_a_failure_that_names_no_address(
     assert "s3cret" not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize("way", ["webhook", "apprise"])
+def test_no_library_logs_the_address(receiver: Receiver, caplog: pytest.LogCaptureFixture, way: str) -> None:
+    address = f"{receiver.url}/hooks/s3cret-path?token=s3cret-token"
+    sender = webhook(address) if way == "webhook" else apprised(address.replace("http:", "json:"))
+    with caplog.at_level(logging.DEBUG):
+        sender.send(message(arguments="s3cret-argument"), START)
+    assert caplog.records, "they do log"
+    assert "s3cret" in receiver.requests[0].path
+    assert "s3cret" not in caplog.text
+
+
 def test_mail_is_plain_text_and_nothing_foreign_becomes_a_header_or_a_link() -> None:
     with mailbox() as mail:
         url = f"mailto://127.0.0.1:{mail.port}/?from=guard@example.com&to=ops@example.com&mode=insecure"
