@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, groupby
 
 # Letters and marks that have no ink, besides those whose category says so.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -68,6 +68,23 @@ def spans(text: str) -> Iterator[tuple[str, bool]]:
             start = match.end()
     if start < len(text):
         yield text[start:], False
+
+
+def foreign(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in pieces as they are, each with whether it is of another alphabet than the Latin rest of its word."""
+    start = 0
+    for match in () if text.isascii() else _WORD.finditer(text):
+        alphabets = _alphabets(match.group())
+        if len(alphabets) > 1 and "Latin" in alphabets:
+            yield text[start : match.start()], False
+            for is_other, letters in groupby(match.group(), _is_foreign):
+                yield "".join(letters), is_other
+            start = match.end()
+    yield text[start:], False
+
+
+def _is_foreign(letter: str) -> bool:
+    return _alphabets(letter) not in ([], ["Latin"])
 
 
 def hidden(text: str) -> list[str]:

@@ -130,6 +130,13 @@ def test_marks_that_pile_up_are_written_out() -> None:
     assert show_value("\u0338 100").root.lines[0][0].hidden
 
 
+def test_letters_of_another_alphabet_are_marked_within_a_latin_word() -> None:
+    markup = html(show_value("send to p\u0430yp\u0430l or \u043e\u043d\u0430"))
+    assert (
+        'send to p<mark class="alike">\u0430</mark>yp<mark class="alike">\u0430</mark>l or \u043e\u043d\u0430' in markup
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

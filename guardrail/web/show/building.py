@@ -181,7 +181,7 @@ class Builder:
                 path=(*asked.path, len(rows)),
                 base=base[number] if number < len(base) else ABSENT,
                 forced=True,
-                required=True,
+                required=False,
             )
             row = self._field(shape.items, inner, None if number == added else sent, budget=share, depth=depth + 1)
             rows.append(replace(row, removable=True))

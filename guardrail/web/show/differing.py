@@ -20,6 +20,7 @@ _WORDS: Final = 400
 """Words of each text that are compared, after what both begin and end with."""
 _DEEP: Final = 16
 _WORD: Final = re.compile(r"\s+|\w+|[^\w\s]")
+_CHANGED: Final = frozenset({"added", "removed"})
 _NOTHING: Final = object()
 
 
@@ -79,7 +80,7 @@ def words(before: str, after: str) -> Line:
         found += line("".join(left[a:b]), mark="removed")
         found += line("".join(right[c:d]), mark="added")
     found += line("".join(one[len(one) - end :]))
-    return tuple(found) if any(not piece.mark and piece.text.strip() for piece in found) else ()
+    return tuple(found) if any(piece.mark not in _CHANGED and piece.text.strip() for piece in found) else ()
 
 
 def _difference(path: Path, before: object, after: object, opening: Opening) -> Difference:

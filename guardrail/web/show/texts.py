@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardrail.visible import hidden, runs
+from guardrail.visible import foreign, hidden, runs
 
 _NAMED = 20
 """Different hidden characters of one text that are named; more are counted."""
@@ -19,7 +19,7 @@ class Piece:
     text: str
     hidden: bool = False
     mark: str = ""
-    """How a comparison marks it: ``added``, ``removed``, or nothing."""
+    """``alike``: of another alphabet than the rest of its word. In a comparison: ``added`` or ``removed``."""
 
 
 Line = tuple[Piece, ...]
@@ -75,4 +75,9 @@ def _edge(text: str) -> Iterator[Piece]:
 
 def _pieces(text: str, mark: str) -> Iterator[Piece]:
     for run, is_hidden in runs(text):
-        yield Piece(text=run, hidden=is_hidden, mark=mark)
+        if is_hidden or run.isascii():
+            yield Piece(text=run, hidden=is_hidden, mark=mark)
+            continue
+        for part, alike in foreign(run):
+            if part:
+                yield Piece(text=part, mark=mark or ("alike" if alike else ""))
