@@ -37,6 +37,14 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option(
     "--forwarded-allow-ips", default="", metavar="ADDRESSES", help="Proxies whose word on the client's address counts."
 )
+@click.option(
+    "--access",
+    "access_file",
+    type=_file,
+    envvar="GUARDRAIL_ACCESS",
+    metavar="FILE",
+    help="An OpenID provider by which people sign in. [default: GUARDRAIL_ACCESS, or passwords only]",
+)
 @click.option("--open-metrics", is_flag=True, help="Answer /metrics without credentials.")
 @click.option("--access-log", is_flag=True, help="Log every request, by its route.")
 @click.option(
@@ -56,6 +64,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     forwarded_allow_ips: str,
+    access_file: Path | None,
     open_metrics: bool,
     access_log: bool,
     insecure: bool,
@@ -72,6 +81,7 @@ def serve(
     try:
         from guardrail.access import Access
         from guardrail.web import create_app
+        from guardrail.web.auth import load_provider, use_provider
         from guardrail.web.server import bind, serve
     except ImportError as error:
         if (error.name or "").partition(".")[0] in _NEEDED:
@@ -81,11 +91,14 @@ def serve(
     from guardrail.store import open_store
 
     policy = None if policy_file is None else Policy.load(str(policy_file))
+    provider = None if access_file is None else load_provider(access_file)
     listening = bind(host, port)
     with closing(listening), closing(open_store(shared["store"])) as store:
         address = url or _address(host, listening.getsockname()[1], https=tls_cert is not None)
         settings = _settings(url=address, tenant=tenant, open_metrics=open_metrics)
         app = create_app(store, settings=settings, policy=policy)
+        if provider is not None:
+            use_provider(app, provider)
         promising = policy_file if policy is not None and policy.calibration else None
         keeping = upkeep_of(store, notify_file=notify_file, policy=promising, url=settings.url)
         click.echo(f"guardrail serves {plain(store.url)} at {settings.url}")

@@ -4,7 +4,7 @@
         back = provider.sign_in(where, subject="ana-1")   # where the client sends the browser -> where it is sent back
 
 ``provider.claims`` changes what the ID token says (a value of None leaves a claim out), ``provider.forge`` makes the
-whole token, ``provider.description`` changes what it says of itself.
+whole token, ``provider.info`` is what it tells whoever has the access token, ``provider.description`` changes what it says of itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote_plus, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
@@ -46,6 +45,7 @@ class OidcProvider:
     secret: str = SECRET
     claims: dict[str, Any] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
+    info: dict[str, Any] | None = None
     forge: Callable[[dict[str, Any]], str] | None = None
     status: int = 200
     asked: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class OidcProvider:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -91,13 +91,18 @@ class OidcProvider:
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+            **({} if self.info is None else {"userinfo_endpoint": f"{self.issuer}/info"}),
             **self.description,
         }
 
     def exchange(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """The token endpoint."""
-        wanted = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
-        if self.secret and authorization != f"Basic {wanted}":
+        wanted = base64.b64encode(f"{CLIENT}:{quote_plus(SECRET)}".encode()).decode()
+        ways = self.told("")["token_endpoint_auth_methods_supported"]
+        right = (
+            authorization == f"Basic {wanted}" if "client_secret_basic" in ways else form.get("client_secret") == SECRET
+        )
+        if self.secret and not right:
             return 401, {"error": "invalid_client"}
         code = self.codes.pop(form.get("code", ""), None)
         sent = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
@@ -119,7 +124,7 @@ class OidcProvider:
         }
         claims = {name: value for name, value in claims.items() if value is not None}
         token = self.forge(claims) if self.forge is not None else signed(claims, self.key)
-        return 200, {"access_token": "unused", "token_type": "Bearer", "expires_in": 300, "id_token": token}
+        return 200, {"access_token": "an-access-token", "token_type": "Bearer", "expires_in": 300, "id_token": token}
 
 
 def signed(claims: dict[str, Any], key: Any, algorithm: str = "RS256", **header: Any) -> str:
@@ -139,6 +144,8 @@ def _handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
             provider.asked.append(self.path)
             if self.path in ("/.well-known/openid-configuration", "/keys"):
                 self._say(provider.status, provider.told(self.path))
+            elif self.path == "/info" and self.headers.get("authorization") == "Bearer an-access-token":
+                self._say(200, provider.info)
             else:
                 self._say(404, {})
 
@@ -155,7 +162,7 @@ def _handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
     return Handler

@@ -9,14 +9,16 @@ import logging
 import os
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 import httpx
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
-from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri  # type: ignore[import-untyped]
+from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -32,6 +34,8 @@ _HASTE: Final = 30.0
 """Seconds after which its keys may be asked for again, where one is missing."""
 _SECONDS: Final = 10.0
 _LONGEST: Final = 1_000_000
+_KINDS: Final = ("RSA", "EC")
+"""Keys of which only one half is published."""
 _MOST_GROUPS: Final = 1_000
 
 
@@ -94,13 +98,17 @@ class Provider:
         Raises:
             ProviderDown: it cannot be asked.
         """
-        with self._client() as client:
-            where, _ = client.create_authorization_url(
-                self._endpoint("authorization_endpoint"),
-                state=attempt.state,
-                code_verifier=attempt.verifier,
-                nonce=attempt.nonce,
-            )
+        where = prepare_grant_uri(
+            self._endpoint("authorization_endpoint"),
+            client_id=self.settings.client_id,
+            response_type="code",
+            redirect_uri=self._redirect,
+            scope=" ".join(self.settings.scopes),
+            state=attempt.state,
+            nonce=attempt.nonce,
+            code_challenge=create_s256_code_challenge(attempt.verifier),
+            code_challenge_method="S256",
+        )
         return str(where)
 
     def arrive(self, attempt: Attempt, answer: dict[str, str]) -> Arrived:
@@ -117,8 +125,9 @@ class Provider:
             raise NotPermitted("the provider did not let you in")
         if not 0 < len(answer.get("code", "")) <= 4_000:
             raise NotPermitted("the provider's answer has no code")
-        claims = self._claims(self._exchanged(answer["code"], attempt), attempt)
-        return self._let_in(claims)
+        token, key = self._exchanged(answer["code"], attempt)
+        claims = self._claims(token, attempt)
+        return self._let_in(self._more(claims, key))
 
     def _let_in(self, claims: dict[str, Any]) -> Arrived:
         accept, groups = self.settings.accept, groups_in(claims, self.settings.roles_claim)
@@ -140,24 +149,23 @@ class Provider:
         if said != self.settings.issuer:
             raise NotPermitted("another provider answered than was asked: begin again")
 
-    def _exchanged(self, code: str, attempt: Attempt) -> str:
-        try:
-            with self._client() as client:
-                found = client.fetch_token(
-                    self._endpoint("token_endpoint"),
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=attempt.verifier,
-                )
-        except AuthlibBaseError as error:
-            _log.warning("the OpenID provider refused a code: %s", type(error).__name__)
-            raise NotPermitted("the provider did not take its code back: begin again") from error
-        except (httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
-            raise _down(error) from error
-        token = found.get("id_token")
+    def _exchanged(self, code: str, attempt: Attempt) -> tuple[str, str]:
+        """The ID token and the access token for a code."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect,
+            "code_verifier": attempt.verifier,
+            "client_id": self.settings.client_id,
+        }
+        found = self._asked(self._endpoint("token_endpoint"), form)
+        if "error" in found:
+            _log.warning("the OpenID provider refused a code")
+            raise NotPermitted("the provider did not take its code back: begin again")
+        token, key = found.get("id_token"), found.get("access_token")
         if not isinstance(token, str):
             raise NotPermitted("the provider does not say who signed in: it gave no ID token")
-        return token
+        return token, key if isinstance(key, str) and key.isascii() and key.isprintable() else ""
 
     def _claims(self, token: str, attempt: Attempt) -> dict[str, Any]:
         def read(keys: KeySet) -> dict[str, Any]:
@@ -174,6 +182,19 @@ class Provider:
             return read(self._key_set(_FRESH))
         except WrongKey:
             return read(self._key_set(_HASTE))  # it may have a new one
+
+    def _more(self, claims: dict[str, Any], key: str) -> dict[str, Any]:
+        """The claims, with those that the provider keeps at another address (UserInfo), where one that counts is not
+        in the ID token, which is believed first.
+        """
+        wanted = (self.settings.name_claim, self.settings.roles_claim.partition(".")[0], self.settings.roles_claim)
+        missing = wanted[0] not in claims or not (wanted[1] in claims or wanted[2] in claims)
+        if not missing or not key or "userinfo_endpoint" not in self._description():
+            return claims
+        found = self._asked(self._endpoint("userinfo_endpoint"), key=key)
+        if found.get("sub") != claims["sub"]:
+            raise NotPermitted("the provider speaks of somebody else than signed in")
+        return {**found, **claims}
 
     def _description(self) -> dict[str, Any]:
         with self._lock:
@@ -192,8 +213,10 @@ class Provider:
             if self._keys is not None and time.monotonic() - self._keys[0] < fresh:
                 return self._keys[1]
         try:
-            keys = KeySet.import_key_set(self._asked(self._endpoint("jwks_uri")))  # type: ignore[arg-type]
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+            published = self._asked(self._endpoint("jwks_uri"))["keys"]
+            usable = [one for one in published if one.get("kty") in _KINDS and one.get("use", "sig") == "sig"]
+            keys = KeySet.import_key_set({"keys": usable})
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _down(error) from error
         with self._lock:
             self._keys = (time.monotonic(), keys)
@@ -206,10 +229,20 @@ class Provider:
         except (ValueError, TypeError, AttributeError) as error:
             raise _down(error) from error
 
-    def _asked(self, url: str) -> dict[str, Any]:
+    def _asked(self, url: str, form: dict[str, str] | None = None, *, key: str = "") -> dict[str, Any]:
+        """What the provider says at an address, in JSON; with a form, as this client; with an access token as ``key``.
+        Redirects are not followed.
+        """
         try:
-            with httpx.Client(timeout=_SECONDS) as client, client.stream("GET", url) as answer:
-                answer.raise_for_status()
+            signs = {"authorization": f"Bearer {key}"} if key else {} if form is None else self._signs(form)
+            headers = {"accept": "application/json", **signs}
+            method = "GET" if form is None else "POST"
+            with (
+                httpx.Client(timeout=_SECONDS) as client,
+                client.stream(method, url, data=form, headers=headers) as answer,
+            ):
+                if form is None or answer.status_code not in (400, 401):  # those say what is wrong
+                    answer.raise_for_status()
                 found = json.loads(_short(answer))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise _down(error) from error
@@ -217,19 +250,16 @@ class Provider:
             raise ProviderDown("the provider answers something else than OpenID Connect says")
         return found
 
-    def _client(self) -> OAuth2Client:
-        methods = self._description().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        basic = "client_secret_basic" in methods
-        way = "none" if not self._secret else "client_secret_basic" if basic else "client_secret_post"
-        return OAuth2Client(
-            client_id=self.settings.client_id,
-            client_secret=self._secret or None,
-            scope=" ".join(self.settings.scopes),
-            redirect_uri=self._redirect,
-            token_endpoint_auth_method=way,
-            code_challenge_method="S256",
-            timeout=_SECONDS,
-        )
+    def _signs(self, form: dict[str, str]) -> dict[str, str]:
+        """The header by which the provider knows this client; or the secret is put into the form, if it wants that."""
+        if not self._secret:
+            return {}
+        ways = self._description().get("token_endpoint_auth_methods_supported") or ("client_secret_basic",)
+        if "client_secret_basic" not in ways:
+            form["client_secret"] = self._secret
+            return {}
+        both = f"{quote_plus(self.settings.client_id)}:{quote_plus(self._secret)}"  # RFC 6749, 2.3.1
+        return {"authorization": f"Basic {b64encode(both.encode()).decode()}"}
 
 
 def _short(answer: httpx.Response) -> bytes:
