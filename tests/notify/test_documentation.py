@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,39 @@ from guardrail.notify.model import ChannelPart, NotifyFile, QuietPart, WebhookPa
 from guardrail.notify.pace import FIRST_WAIT, LONGEST_WAIT, MOST_ATTEMPTS
 from guardrail.notify.wording import LONGEST_ARGUMENTS
 from guardrail.types import NoticeEvent
-from tests.notify.receiving import SECRET, START
+from guardrail.upkeep import upkeep_status
+from tests.notify.receiving import SECRET, START, until
 from tests.notify.test_senders import message, webhook
 
 TEXT = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
 
 
-def block(kind: str) -> str:
-    found = re.search(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL)
-    assert found
-    return found[1]
+def block(kind: str, number: int = 0) -> str:
+    return str(re.findall(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL)[number])
 
 
 def test_the_file_that_is_shown_can_be_used(tmp_path: Path) -> None:
     path = tmp_path / "notify.yaml"
     path.write_text(block("yaml"))
     assert [one.name for one in load(path).channels] == ["chat", "mail", "finance"]
+
+
+def test_the_program_that_is_shown_keeps_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRETS", SECRET)
+    (tmp_path / "notify.yaml").write_text(
+        "channels: {a: {webhook: {url: 'https://example.invalid', secrets: SECRETS}}}"
+    )
+    ran = threading.Event()
+    program = block("python", 1).replace("    ...", "    done()")
+
+    def done() -> None:
+        until(lambda: len(upkeep_status(names["store"])) > 3)
+        ran.set()
+
+    names: dict[str, Any] = {"done": done}
+    exec(program, names)
+    assert ran.is_set()
 
 
 def test_every_key_and_every_event_is_told_of() -> None:
@@ -64,8 +82,6 @@ def test_the_receiver_that_is_shown_takes_each_message_once_and_refuses_others(
     thread.start()
     try:
         sender = webhook(f"http://127.0.0.1:{server.server_address[1]}")
-        from datetime import UTC, datetime
-
         now = datetime.now(UTC)
         sender.send(message(), now)
         sender.send(message(), now)
