@@ -223,3 +223,35 @@ def test_the_last_decision_counts(decisions: list[str]) -> None:
     high = Guard(Policy.parse({"default": {"tier": "high"}}), ScriptedSampler(agreeing), thread.store)
     route = high.assess(step(pay(10), id="last")).route
     assert route is (Route.EXECUTE if decisions[-1] == "approve" else Route.REVIEW)
+
+
+SECRET = "hunter2-Zq9"
+
+
+def _login(password: str, amount: float = 10) -> ToolCall:
+    return ToolCall(name="pay", arguments={"amount": amount, "password": password}, id="c1")
+
+
+@pytest.mark.parametrize("again", [SECRET, "another-one"])
+def test_a_refusal_holds_where_something_of_the_call_is_hidden(again: str) -> None:
+    """What is hidden may be the same: nobody gets around a refusal by it."""
+    thread = Thread()
+    thread.guard._sampler = ScriptedSampler(lambda _, n: SampleBatch(samples=(sample(pay(99)),) * n))
+    review = thread.asked(_login(SECRET))
+    assert review.hidden == ("/password",)
+    thread.queue.reject(review.id, by="ada")
+    thread.guard._sampler = ScriptedSampler(agreeing)
+    (verdict,) = thread.plan(_login(again)).verdicts
+    assert (verdict.route, verdict.reason) == (Route.REVIEW, Reason.REFUSED_BEFORE)
+
+
+def test_only_exactly_what_was_approved_is_cleared_where_something_is_hidden() -> None:
+    thread = Thread()
+    thread.guard._sampler = ScriptedSampler(lambda _, n: SampleBatch(samples=(sample(pay(99)),) * n))
+    first = thread.asked(_login(SECRET))
+    thread.queue.reject(first.id, by="ada")
+    thread.guard._sampler = ScriptedSampler(agreeing)
+    second = thread.asked(_login(SECRET))
+    thread.queue.approve(second.id, by="ada")
+    assert thread.plan(_login("another-one")).route is Route.REVIEW
+    assert thread.plan(_login(SECRET)).route is Route.EXECUTE
