@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardrail.review.votes import same_json
 from guardrail.types import Cluster, MeaningKind, Reason, Route, StepVerdict, Tier, ToolCall, Turn, Verdict
-from guardrail.web.show import Opening, show_conversation, show_differences, show_meanings, taken
+from guardrail.web.show import Opening, show_conversation, show_differences, show_meanings, show_value, taken
 from guardrail.web.show.differing import words as compared
 from tests.support import hostile
 from tests.web.rendered import attribute, check_harmless, html, words
@@ -86,7 +86,28 @@ def test_words_that_were_changed_are_marked() -> None:
         ("18", "added"),
     ]
     assert compared("a " * 1_500, "b " * 1_500) == compared("DE02", "DE99") == ()
-    assert compared("a " * 900 + "x", "a " * 900 + "y")  # what both begin with is not compared
+
+
+def test_one_word_in_a_long_text_is_found() -> None:
+    text = "lorem ipsum " * 5_000
+    line = compared(f"{text}the invoice {text}", f"{text}an invoice {text}")
+    marked = [(piece.text, piece.mark) for piece in line if piece.mark]
+    assert marked == [
+        ("[19,940 words and signs alike]", "cut"),
+        ("the", "removed"),
+        ("an", "added"),
+        ("[19,943 words and signs alike]", "cut"),
+    ]
+    assert sum(len(piece.text) for piece in line) < 1_000
+
+
+def test_no_anchor_stands_twice() -> None:
+    longer = call(memo="x" * 3_000, to="y" * 3_000)
+    found = show_meanings(verdict(AS_PLANNED, Cluster(kind=MeaningKind.CALL, members=(1,), call=longer)), None, HERE)
+    markup = (
+        html(found) + html(show_differences(PLANNED, longer.arguments, HERE)) + html(show_value(longer.arguments, HERE))
+    )
+    assert len(attribute(markup, "id")) == len(set(attribute(markup, "id")))
 
 
 @given(_ASCII, _ASCII)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final
 
 from guardrail.review.votes import same_json
 from guardrail.web.show.folds import CLOSED, Opening, Path
 from guardrail.web.show.jsontext import pretty
-from guardrail.web.show.texts import Line, line
+from guardrail.web.show.texts import Line, Piece, line
 from guardrail.web.show.values import LONG, Shown, show_value
 
 MANY: Final = 50
 """Differences that are shown; more are counted."""
 _WORDS: Final = 400
 """Words of each text that are compared, after what both begin and end with."""
+_LONGEST: Final = 200_000
+"""Characters of a text that is compared word by word."""
+_AROUND: Final = 60
 _DEEP: Final = 16
 _WORD: Final = re.compile(r"\s+|\w+|[^\w\s]")
 _CHANGED: Final = frozenset({"added", "removed"})
@@ -58,29 +61,42 @@ class Differences:
 def show_differences(before: object, after: object, opening: Opening = CLOSED) -> Differences:
     """What has to be changed in ``before`` to get ``after``. The kind of a number counts: 1 is not 1.0."""
     found = list(_different(before, after, ()))
+    opening = replace(opening, where=f"d{opening.where}-")  # the same values may stand elsewhere in the page
     items = tuple(_difference(path, one, other, opening) for path, one, other in found[:MANY])
     return Differences(items=items, more=len(found) - len(items))
 
 
 def words(before: str, after: str) -> Line:
-    """Two texts in one, with what was removed and added marked; empty if they have no word in common, or are too
-    long to be compared.
+    """Two texts in one, with what was removed and added marked, and only the words around it. Empty if they have no
+    word in common, or are too long to be compared.
     """
+    if len(before) > _LONGEST or len(after) > _LONGEST:
+        return ()
     one, other = _WORD.findall(before), _WORD.findall(after)
     start = _common(one, other)
     end = _common(one[start:][::-1], other[start:][::-1])
     left, right = one[start : len(one) - end], other[start : len(other) - end]
-    if len(left) > _WORDS or len(right) > _WORDS or len(before) > LONG or len(after) > LONG:
+    if any(len(part) > _WORDS or sum(map(len, part)) > LONG for part in (left, right)):
         return ()
-    found = list(line("".join(one[:start])))
+    found = _around(one[:start], from_end=True)
     for what, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if what == "equal":
             found += line("".join(left[a:b]))
             continue
         found += line("".join(left[a:b]), mark="removed")
         found += line("".join(right[c:d]), mark="added")
-    found += line("".join(one[len(one) - end :]))
+    found += _around(one[len(one) - end :], from_end=False)
     return tuple(found) if any(piece.mark not in _CHANGED and piece.text.strip() for piece in found) else ()
+
+
+def _around(part: list[str], *, from_end: bool) -> list[Piece]:
+    """What both texts have before or behind their difference, as far as it helps to find the place."""
+    kept = part[-_AROUND:] if from_end else part[:_AROUND]
+    pieces = list(line("".join(kept)[-LONG:] if from_end else "".join(kept)[:LONG]))
+    if len(kept) == len(part):
+        return pieces
+    cut = Piece(text=f"[{len(part) - len(kept):,} words and signs alike]", mark="cut")
+    return [cut, *pieces] if from_end else [*pieces, cut]
 
 
 def _difference(path: Path, before: object, after: object, opening: Opening) -> Difference:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from guardrail.review.votes import same_json
+from guardrail.web.show.jsontext import pretty
 
 _HOPS: Final = 16
 _MERGED: Final = frozenset({"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"})
@@ -87,6 +88,8 @@ class Shape:
             bound = self.schema.get(key)
             if isinstance(bound, int | float | str) and not isinstance(bound, bool):
                 said.append(f"{words} {bound}"[:120])
+        if "default" in self.schema:
+            said.append(f"if not given: {pretty(self.schema['default'])}"[:120])
         if self.schema.get("uniqueItems") is True:
             said.append("no two alike")
         return "; ".join(said)

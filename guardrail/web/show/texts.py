@@ -19,7 +19,8 @@ class Piece:
     text: str
     hidden: bool = False
     mark: str = ""
-    """``alike``: of another alphabet than the rest of its word. In a comparison: ``added`` or ``removed``."""
+    """``alike``: of another alphabet than the rest of its word. In a comparison: ``added``, ``removed``, or ``cut``
+    for what stands in place of words."""
 
 
 Line = tuple[Piece, ...]
