@@ -74,7 +74,7 @@ def test_the_two_lines_are_there_to_paste() -> None:
 COMMANDS = sorted(
     {
         match[1].strip()
-        for block in [*blocks("sh")[1:4], *blocks("sh", MEANING)]
+        for block in [*blocks("sh")[1:5], *blocks("sh", MEANING)]
         for match in re.finditer(
             r"^guardrail ([a-z -]+?)(?= +[0-9a-f]{6}| +--| +#| +\S+\.(?:json|yaml)|$)", block, flags=re.MULTILINE
         )
@@ -91,7 +91,7 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_commands_were_found() -> None:
-    answered = {"log", "show", "worker", "reviews list", "reviews watch", "doctor", "record", "bench"}
+    answered = {"log", "show", "worker", "reviews list", "reviews watch", "serve", "notify check", "doctor", "record", "bench"}
     calibrated = {"demo", "simulate", "label", "calibrate", "policy diff", "status", "report", "replay"}
     assert answered | calibrated | {"explain-schema", "cluster"} <= set(COMMANDS)
 
