@@ -10,6 +10,7 @@ from typing import Any, Final
 from guardrail.calibration.judgements import contradict
 from guardrail.calibration.labelled import judged_calls
 from guardrail.errors import ConfigError, NotFound
+from guardrail.redaction import masked_text
 from guardrail.store import Store
 from guardrail.types import Fault, Label, LabelSource, Record
 
@@ -143,7 +144,7 @@ def _label(
         source=source,
         by=_text(data, "by") or by,
         at=_at(_text(data, "at")),
-        note=_text(data, "note"),
+        note=masked_text(_text(data, "note")),
         fault=_fault(_text(data, "fault"), correct=correct),
         probability=_probability(data.get("probability"), probability),
     )

@@ -8,7 +8,7 @@ from guardrail.redaction.records import HidingOf, mask_record
 from guardrail.redaction.restoring import HiddenEdit, filled, hide_edit, raw_digest, restored
 from guardrail.redaction.sealing import VARIABLE, Vault, key_given, new_key
 from guardrail.redaction.shapes import find_secrets
-from guardrail.redaction.words import shown
+from guardrail.redaction.words import masked_text
 
 __all__ = [
     "VARIABLE",
@@ -23,9 +23,9 @@ __all__ = [
     "holds_mark",
     "key_given",
     "mask_record",
+    "masked_text",
     "new_key",
     "path_steps",
     "raw_digest",
     "restored",
-    "shown",
 ]

@@ -5,6 +5,6 @@ from __future__ import annotations
 from guardrail.redaction.masking import Masker
 
 
-def shown(text: str) -> str:
+def masked_text(text: str) -> str:
     """The text with what looks like a secret hidden. Marks that are quoted stay, and so it may be masked twice."""
     return Masker(trusted=True).text(text)

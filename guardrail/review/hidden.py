@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from guardrail.codec import canonical, digest
 from guardrail.errors import ConfigError, InvalidDecision, ReviewError
-from guardrail.redaction import VARIABLE, HiddenEdit, Vault, hide_edit, raw_digest, restored, shown
+from guardrail.redaction import VARIABLE, HiddenEdit, Vault, hide_edit, masked_text, raw_digest, restored
 from guardrail.store import Store
 from guardrail.types import Decision, Review, Verdict
 
@@ -42,7 +42,7 @@ def written(review: Review, decision: Decision) -> tuple[Decision, HiddenEdit | 
     Raises:
         InvalidDecision: a mark stands where it does not belong.
     """
-    masked = replace(decision, message=shown(decision.message))
+    masked = replace(decision, message=masked_text(decision.message))
     if decision.arguments is None:
         return masked, None
     edit = hide(review, decision.arguments)

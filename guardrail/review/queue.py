@@ -14,7 +14,7 @@ from typing import Any
 from guardrail.codec import from_json, to_json
 from guardrail.errors import ConfigError, GuardrailError, NotFound, NotPermitted, ReviewConflict, ReviewError
 from guardrail.policy import Floods
-from guardrail.redaction import shown
+from guardrail.redaction import masked_text
 from guardrail.review import deadlines, decisions, hidden, leases, people
 from guardrail.review.batches import Outcome, check_batch
 from guardrail.review.changing import Who
@@ -125,7 +125,7 @@ class Queue(Running):
         def change(review: Review, who: Principal, now: datetime) -> Review:
             people.check_person(who, "comment")
             decisions.check_comment(review, text)
-            comment = Comment(at=now.isoformat(), by=who.name, text=shown(text))
+            comment = Comment(at=now.isoformat(), by=who.name, text=masked_text(text))
             return noted(review, at=comment.at, by=who.name, note="commented", comments=(*review.comments, comment))
 
         return self._change(review_id, by, change)
@@ -314,7 +314,7 @@ class Queue(Running):
                     f"{describe(review)}, but the call changed since: it may not run on that approval; "
                     "have the agent plan it again"
                 )
-            return advance(review, to, at=now.isoformat(), by=who.name, note=shown(note))
+            return advance(review, to, at=now.isoformat(), by=who.name, note=masked_text(note))
 
         return self._change(self._exactly(review_id, by).id, by, change)
 

@@ -19,6 +19,7 @@ from guardrail.cli.evidence import evidence
 from guardrail.cli.label.attaching import label_text
 from guardrail.cli.safe_text import LONG, shown
 from guardrail.engine.questions import Open, Why, open_calls
+from guardrail.redaction import masked_text
 from guardrail.store import Store, stored_records
 from guardrail.types import Fault, Label, LabelSource, Record, Tier, Verdict
 
@@ -152,7 +153,7 @@ class Walk:
             source=LabelSource.AUDIT,
             by=self._by,
             at=datetime.now(UTC).isoformat(),
-            note=note,
+            note=masked_text(note),
             fault={"n": Fault.WRONG, "u": Fault.UNWANTED}.get(answer),
         )
         before = [one for one in record.labels if one.call_id == verdict.call.id]

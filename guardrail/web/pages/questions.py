@@ -13,6 +13,7 @@ from guardrail.calibration.judgements import contradict
 from guardrail.calibration.labelled import judged_calls
 from guardrail.engine.questions import Open, open_calls
 from guardrail.errors import ConfigError, InvalidDecision, NotFound, NotPermitted, StoreError
+from guardrail.redaction import masked_text
 from guardrail.review import WAITING, same_person
 from guardrail.store import Store, stored_records
 from guardrail.types import Alarm, Fault, Label, LabelSource, Principal, Record, Tier, Verdict
@@ -113,7 +114,7 @@ def keep(request: Request, record: Record, call_id: str, *, who: Principal, answ
         source=LabelSource.AUDIT,
         by=who.name,
         at=house(request).clock().isoformat(),
-        note=note.strip(),
+        note=masked_text(note.strip()),
         fault=ANSWERS[answer],
     )
     words = (label.correct, label.fault, label.note, label.source)
