@@ -10,7 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrail.errors import InvalidDecision
-from guardrail.redaction import Masker, find_secrets, hidden_places, hide_edit, holds_mark, mask_record, restored
+from guardrail.redaction import (
+    Masker,
+    find_secrets,
+    hidden_places,
+    hide_edit,
+    holds_mark,
+    mask_record,
+    masked_text,
+    restored,
+)
 from guardrail.store import open_store
 from guardrail.types import Hiding, ToolCall
 from tests.redaction.planted import Planted, guard, planted, shaped
