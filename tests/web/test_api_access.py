@@ -18,7 +18,7 @@ PUBLIC = {
     "/",
     "/login",
     "/logout",
-    "/welcome/{token}",
+    "/welcome/{secret}",
     "/oidc/login",
     "/oidc/callback",
     "/theme",
@@ -31,9 +31,10 @@ DECIDING = {
     "/api/v1/reviews/{review_id}/decide": {"type": "approve", "seen_digest": "DIGEST"},
     "/api/v1/reviews/{review_id}/comments": {"text": "hello"},
     "/api/v1/reviews/{review_id}/resolve": {"outcome": "ran"},
+    "/api/v1/reviews/{review_id}/reveal": {},
     "/api/v1/reviews/decide-all": {"type": "approve", "reviews": [{"id": "ID", "seen_digest": "DIGEST"}]},
 }
-"""Each with a body that would be right."""
+"""For people alone, each with a body that would be right."""
 NO_SCOPE = replace(ANA, scopes=())
 
 

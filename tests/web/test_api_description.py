@@ -56,7 +56,7 @@ def test_what_is_sent_takes_nothing_else() -> None:
     sent = [
         one["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         for _, method, one in operations(api())
-        if method == "post"
+        if method == "post" and "requestBody" in one
     ]
     assert len(sent) >= 7
     for name in sent:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from guardrail.store import Store
-from guardrail.types import Principal
+from guardrail.types import Principal, Review
 from guardrail.web import Settings
 from tests.web.serving import ANA, BEN, STRANGER, URL, As, Site, transfer
 
@@ -75,12 +75,13 @@ class Listener:
 
     async def event(self, name: str = "review") -> dict[str, Any]:
         """The next event of that name."""
-        while True:
-            part = (await asyncio.wait_for(self.got.get(), 20)).decode()
-            self.text += part
-            lines = dict(line.partition(": ")[::2] for line in part.splitlines() if line and not line.startswith(":"))
-            if lines.get("event") == name:
-                return {**json.loads(lines["data"]), "mark": int(lines["id"])}
+        async with asyncio.timeout(20):
+            while True:
+                part = (await self.got.get()).decode()
+                self.text += part
+                lines = dict(line.partition(": ")[::2] for line in part.splitlines() if line[:1] not in ("", ":"))
+                if lines.get("event") == name:
+                    return {**json.loads(lines["data"]), "mark": int(lines["id"])}
 
 
 def live(site: Site) -> Any:
@@ -220,6 +221,29 @@ async def test_a_stream_ends_so_that_its_client_shows_itself_again() -> None:
         parts += one.got.get_nowait()
     assert b": still here" in parts
     assert len(live(site)) == 0
+
+
+async def test_what_happens_while_somebody_comes_is_told_to_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread has looked beyond a change of a tenant which it did not know of yet."""
+    from guardrail.web import live as module
+
+    class Slow(module._Tenant):
+        def __init__(self, store: Store, name: str) -> None:
+            super().__init__(store, name)
+            if name == "other":
+                asked.append(site.ask(tenant="other"))
+                asked.append(site.ask())
+                assert told.wait(20)
+
+    asked: list[Review] = []
+    told = threading.Event()
+    async with Listener(site) as ours:
+        await ours.event("hello")
+        monkeypatch.setattr(module, "_Tenant", Slow)
+        async with Listener(site, STRANGER) as theirs:
+            assert (await ours.event())["tier"] == "critical"
+            told.set()
+            assert (await theirs.event())["id"] == asked[0].id
 
 
 async def test_the_end_of_the_process_ends_all_streams(site: Site) -> None:

@@ -57,8 +57,9 @@ _SCHEMES: Final = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "session",
-        "description": "A browser's session; what changes something also needs the header X-CSRF-Token.",
+        "name": "__Host-guardrail",
+        "description": "A browser's session (`guardrail` over plain http); what changes something also needs the "
+        "header X-CSRF-Token, and comes from the server's own pages.",
     },
 }
 PUBLIC: Final = frozenset({"/api/v1/openapi.json"})

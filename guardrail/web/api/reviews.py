@@ -8,11 +8,13 @@ from fastapi import Path
 from starlette.requests import Request
 
 from guardrail.audit import shard_of
-from guardrail.errors import NotFound
+from guardrail.engine import revealing
+from guardrail.errors import ConfigError, NotFound
 from guardrail.web.api import telling, told
 from guardrail.web.api.asked import NoQuery, Once, ReviewsQuery, TrailQuery
-from guardrail.web.api.routing import READING, may_read, problems, room
-from guardrail.web.house import find_page, house, visible_record, whole_review
+from guardrail.web.api.routing import READING, WRITING, may_read, problems, room
+from guardrail.web.errors import Refused, kind_with
+from guardrail.web.house import find_page, house, principal, visible_record, whole_review
 
 router = room("reviews", may_read)
 ReviewId = Annotated[str, Path(max_length=200, description="The whole id of a review.")]
@@ -38,6 +40,19 @@ def get_review(request: Request, review_id: ReviewId) -> told.ReviewTold:
     except NotFound:
         record = None
     return told.ReviewTold(review=telling.whole(review), record=record)
+
+
+@router.post("/reviews/{review_id}/reveal", summary="Reveal what is hidden", responses=WRITING, dependencies=[NoQuery])
+def reveal(request: Request, review_id: ReviewId) -> told.RevealedTold:
+    """The arguments with what the policy hides. The audit log says who looked, before anybody sees it. For people with
+    the role `reviews:reveal` and the scope `reviews:read`.
+    """
+    review, now = whole_review(request, review_id), house(request).clock
+    try:
+        found = revealing.reveal(house(request).store, review.id, by=principal(request), now=now)
+    except ConfigError as error:
+        raise Refused(kind_with(503), str(error)) from error
+    return told.RevealedTold(arguments=found.arguments, edited=found.edited)
 
 
 @router.get(

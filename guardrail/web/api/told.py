@@ -250,6 +250,13 @@ class OutcomesTold(Told):
     outcomes: tuple[OutcomeTold, ...]
 
 
+class RevealedTold(Told):
+    """What is hidden of a call, in its place: of the planned arguments, and of those that a reviewer typed."""
+
+    arguments: dict[str, Any]
+    edited: dict[str, Any] | None
+
+
 class HistoryTold(Told):
     """What happened to a review."""
 
