@@ -116,9 +116,17 @@ class AsyncStore(AsyncNotices, AsyncSealed, AsyncAccess):
         return await self._run(self.store.note, entry)
 
     async def audit_entries(
-        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+        self,
+        *,
+        tenant: str = "",
+        shard: int | None = None,
+        after: int = 0,
+        subject: str | None = None,
+        limit: int = 500,
     ) -> list[AuditEntry]:
-        return await self._run(self.store.audit_entries, tenant=tenant, shard=shard, after=after, limit=limit)
+        return await self._run(
+            self.store.audit_entries, tenant=tenant, shard=shard, after=after, subject=subject, limit=limit
+        )
 
     async def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
         return await self._run(self.store.audit_heads, tenant=tenant)

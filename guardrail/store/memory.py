@@ -187,12 +187,19 @@ class MemoryStore(MemoryNotices, MemorySealed, MemoryAccess):
             return self._log.append(drafted)
 
     def audit_entries(
-        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+        self,
+        *,
+        tenant: str = "",
+        shard: int | None = None,
+        after: int = 0,
+        subject: str | None = None,
+        limit: int = 500,
     ) -> list[AuditEntry]:
         changes.check_place(shard, after)
         with self._lock:
             self._check_open()
-            return [*self._log.entries(tenant=tenant, shard=shard, after=after)][: max(limit, 0)]
+            found = self._log.entries(tenant=tenant, shard=shard, after=after)
+            return [entry for entry in found if subject in (None, entry.subject)][: max(limit, 0)]
 
     def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
         with self._lock:

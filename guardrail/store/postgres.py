@@ -174,11 +174,17 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         return self._write(lambda connection: postgres_log.append(connection, drafted))
 
     def audit_entries(
-        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+        self,
+        *,
+        tenant: str = "",
+        shard: int | None = None,
+        after: int = 0,
+        subject: str | None = None,
+        limit: int = 500,
     ) -> list[AuditEntry]:
         changes.check_place(shard, after)
-        asked: dict[str, Any] = {"tenant": tenant, "shard": shard, "after": after, "limit": max(limit, 0)}
-        return self._database.read(lambda connection: postgres_log.entries(connection, **asked))
+        asked: dict[str, Any] = {"tenant": tenant, "shard": shard, "after": after, "subject": subject}
+        return self._database.read(lambda connection: postgres_log.entries(connection, limit=max(limit, 0), **asked))
 
     def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
         return self._database.read(lambda connection: postgres_log.heads(connection, tenant))

@@ -77,16 +77,22 @@ def tenants(connection: Connection) -> list[str]:
 
 
 def entries(
-    connection: Connection, *, tenant: str, shard: int | None = None, after: int = 0, limit: int | None = None
+    connection: Connection,
+    *,
+    tenant: str,
+    shard: int | None = None,
+    after: int = 0,
+    subject: str | None = None,
+    limit: int | None = None,
 ) -> list[AuditEntry]:
     """A tenant's log, shard by shard and number by number."""
-    query, given = _entries(tenant, shard, after)
+    query, given = _entries(tenant, shard, after, subject)
     return [_entry(row) for row in connection.execute(query.encode(), {**given, "limit": limit})]
 
 
 def every_entry(connection: Connection, tenant: str) -> Iterator[AuditEntry]:
     """A tenant's whole log, read a few hundred entries at a time."""
-    query, given = _entries(tenant, None, 0)
+    query, given = _entries(tenant)
     yield from map(_entry, _streamed(connection, "entries", query, {**given, "limit": None}))
 
 
@@ -122,10 +128,11 @@ def _row(entry: AuditEntry) -> dict[str, str | int]:
     return {name: value if isinstance(value, int) else escaped(value) for name, value in vars(entry).items()}
 
 
-def _entries(tenant: str, shard: int | None, after: int) -> tuple[str, dict[str, Any]]:
-    return conditional(
-        "audit_entries", {"tenant": lookup(tenant), "shard": shard, "after": after or None}, "postgresql"
-    )
+def _entries(
+    tenant: str, shard: int | None = None, after: int = 0, subject: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    asked = {"tenant": lookup(tenant), "subject": None if subject is None else escaped(subject)}
+    return conditional("audit_entries", {**asked, "shard": shard, "after": after or None}, "postgresql")
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

@@ -139,9 +139,16 @@ class Store(Notices, SealedValues, AccessKeeping, Protocol):
         """
 
     def audit_entries(
-        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+        self,
+        *,
+        tenant: str = "",
+        shard: int | None = None,
+        after: int = 0,
+        subject: str | None = None,
+        limit: int = 500,
     ) -> list[AuditEntry]:
         """The audit log of a tenant, shard by shard and number by number; ``after`` is a number of that one shard.
+        With ``subject``, only what it says about that review, record, batch or alarm.
 
         Raises:
             StoreError: ``after`` is given, and no shard.

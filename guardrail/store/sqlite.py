@@ -179,11 +179,20 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
             return sqlite_log.append(connection, drafted)
 
     def audit_entries(
-        self, *, tenant: str = "", shard: int | None = None, after: int = 0, limit: int = 500
+        self,
+        *,
+        tenant: str = "",
+        shard: int | None = None,
+        after: int = 0,
+        subject: str | None = None,
+        limit: int = 500,
     ) -> list[AuditEntry]:
         changes.check_place(shard, after)
         with self._database.read() as connection:
-            return [*sqlite_log.entries(connection, tenant=tenant, shard=shard, after=after, limit=max(limit, 0))]
+            found = sqlite_log.entries(
+                connection, tenant=tenant, shard=shard, after=after, subject=subject, limit=max(limit, 0)
+            )
+            return [*found]
 
     def audit_heads(self, *, tenant: str = "") -> list[AuditHead]:
         with self._database.read() as connection:

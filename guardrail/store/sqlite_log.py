@@ -51,10 +51,17 @@ def mark(connection: sqlite3.Connection) -> int:
 
 
 def entries(
-    connection: sqlite3.Connection, *, tenant: str, shard: int | None = None, after: int = 0, limit: int = -1
+    connection: sqlite3.Connection,
+    *,
+    tenant: str,
+    shard: int | None = None,
+    after: int = 0,
+    subject: str | None = None,
+    limit: int = -1,
 ) -> Iterator[AuditEntry]:
     """A tenant's log, shard by shard and number by number; ``limit`` -1: all of it."""
-    query, given = conditional("audit_entries", {"tenant": rows.key(tenant), "shard": shard, "after": after or None})
+    asked = {"tenant": rows.key(tenant), "subject": None if subject is None else rows.key(subject)}
+    query, given = conditional("audit_entries", {**asked, "shard": shard, "after": after or None})
     for row in connection.execute(query, {**given, "limit": limit}):
         said: dict[str, Any] = dict(zip(_COLUMNS, map(_text, row), strict=True))
         yield AuditEntry(**said)

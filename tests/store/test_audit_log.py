@@ -122,6 +122,24 @@ def test_labels_draws_and_alarms_are_told_once_each(store: Store) -> None:
     _check(store)
 
 
+def test_what_the_log_says_about_one_subject(store: Store) -> None:
+    long = "s" * 150
+    names = ["rev-000001", "rev-000002", "\ud83d\x00", f"{long}a", f"{long}b"]
+    for at in ("first", "second"):
+        for name in names:
+            store.note(draft(what="looked", subject=name, body="", by="ana", at=at, tenant="a"))
+    store.seal(by="ana", tenant="a")
+    store.note(draft(what="looked", subject=names[0], body="", by="ana", at="third", tenant="b"))
+    for name in names:
+        found = store.audit_entries(tenant="a", subject=name)
+        assert [(entry.subject, entry.at) for entry in found] == [(name, "first"), (name, "second")]
+        later = store.audit_entries(tenant="a", subject=name, shard=found[0].shard, after=found[0].number)
+        assert later == store.audit_entries(tenant="a", subject=name)[1:]
+        assert store.audit_entries(tenant="a", subject=name, limit=1) == found[:1]
+    assert len(store.audit_entries(tenant="a", subject="seal")) == SHARDS
+    assert store.audit_entries(tenant="a", subject="none") == []
+
+
 def test_what_was_refused_is_not_told(store: Store) -> None:
     store.add_review(review())
     with pytest.raises(StoreError):

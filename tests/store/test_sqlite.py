@@ -16,6 +16,7 @@ import pytest
 
 from guardrail.errors import ConfigError, StoreError, StoreFull, StoreTooNew
 from guardrail.store import MemoryStore, SQLiteStore, open_store
+from guardrail.store.queries import conditional
 from tests.support.records import label, record, refund, review
 
 T = TypeVar("T")
@@ -90,6 +91,15 @@ def test_a_decision_is_synced_to_the_disk_before_it_counts_as_taken(
         store.add_record(record())
         write()
     assert syncs == [["wal", 2, 1]] * 3
+    store.close()
+
+
+def test_what_the_log_says_about_one_subject_is_found_by_an_index(path: Path) -> None:
+    store = SQLiteStore(path)
+    query, given = conditional("audit_entries", {"tenant": "", "subject": "rev-000001"})
+    with store._database.read() as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", {**given, "limit": 1}).fetchall()
+    assert [step for *_, step in plan] == ["SEARCH audit_log USING INDEX audit_log_by_subject (tenant=? AND subject=?)"]
     store.close()
 
 

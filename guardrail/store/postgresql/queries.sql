@@ -258,6 +258,9 @@ tenant = %(tenant)s
 -- name: audit_entries.shard
 shard = %(shard)s
 
+-- name: audit_entries.subject
+left(subject, 100) = left(%(subject)s, 100) AND subject = %(subject)s
+
 -- name: audit_entries.after
 number > %(after)s
 

@@ -197,6 +197,9 @@ tenant = :tenant
 -- name: audit_entries.shard
 shard = :shard
 
+-- name: audit_entries.subject
+unlikely(subject = :subject)
+
 -- name: audit_entries.after
 number > :after
 

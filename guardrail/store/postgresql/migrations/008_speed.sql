@@ -11,3 +11,7 @@ CREATE INDEX reviews_by_claim ON reviews (tenant, claimed_by, state, tier, rank,
 
 DROP INDEX reviews_by_due;
 CREATE INDEX reviews_by_due ON reviews (tenant, state, tier, due) INCLUDE (rank, at, seq) WHERE due IS NOT NULL;
+
+-- What the log says about one subject, which may be too long for an index.
+
+CREATE INDEX audit_log_by_subject ON audit_log (tenant, left(subject, 100), shard, number);
