@@ -36,7 +36,7 @@ def test_each_session_has_secrets_of_its_own(door: Door) -> None:
 @pytest.mark.parametrize(("name", "password"), [("root", "wrong" * 4), ("nobody", PASSWORD), ("", ""), ("root", "")])
 def test_all_failures_are_told_alike(door: Door, name: str, password: str) -> None:
     door.first()
-    with pytest.raises(AccessError, match="^name and password do not fit each other$"):
+    with pytest.raises(AccessError, match=r"^name and password do not fit each other$"):
         door.access.sign_in(name, password)
 
 
@@ -185,7 +185,8 @@ def test_a_hash_at_an_old_cost_is_made_anew(door: Door) -> None:
     before = door.access.named("root")
     dearer.sign_in("root", PASSWORD)
     after = door.access.named("root")
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert before.password != after.password
     assert "t=2" in after.password
     dearer.sign_in("root", PASSWORD)
