@@ -265,14 +265,13 @@ def test_tokens_are_revoked_by_their_owner_or_an_admin(door: Door) -> None:
     assert [one.revoked != "" for one in door.access.tokens_of(ana)] == [True]
 
 
-@given(st.data())
-def test_a_token_that_was_changed_in_any_place_is_none(data: st.DataObject) -> None:
+@given(st.integers(0, 92), st.sampled_from("0123456789abcdefgx_"))
+def test_a_token_that_was_changed_in_any_place_is_none(place: int, other: str) -> None:
     door = Door()
     root = door.first()
     _, text = door.access.create_token("ci", scopes=("reviews:read",), by=door.who(root), owner=root)
-    place = data.draw(st.integers(0, len(text) - 1))
-    other = data.draw(st.sampled_from("0123456789abcdefgx_").filter(lambda one: one != text[place]))
-    assert door.access.token(text[:place] + other + text[place + 1 :]) is None
+    if other != text[place]:
+        assert door.access.token(text[:place] + other + text[place + 1 :]) is None
     assert door.access.token(text + "0") is None
     assert door.access.token(text[:-1]) is None
     assert door.access.token(text) is not None
