@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -85,9 +85,10 @@ class Typed:
         """Every value of that name."""
         return [value for key, value in self.pairs if key == name]
 
-    def without(self, *names: str) -> Typed:
-        """The form without these fields."""
-        return replace(self, pairs=tuple(pair for pair in self.pairs if pair[0] not in names))
+    @property
+    def looks(self) -> bool:
+        """Whether it only asks to see the page again: it was Enter in a field that sent it, and no button."""
+        return self.get("do") == "look"
 
 
 async def _typed(request: Request) -> Typed:

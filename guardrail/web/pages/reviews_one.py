@@ -113,6 +113,8 @@ def look(request: Request, review_id: str, form: Form) -> Response:
 def decide(request: Request, review_id: str, form: Form) -> Response:
     """Approve, edit, reject or respond: on what was shown, and on nothing that came after."""
     review, who = whole_review(request, review_id), principal(request)
+    if form.looks:
+        return shown(request, review, form=form)
     more: dict[str, Any] = {}
     base: dict[str, Any] | None = None
     try:
@@ -163,6 +165,8 @@ def _check_opened(
 
 def _done(request: Request, review_id: str, form: Typed, change: Callable[[Review], Review], said: str) -> Response:
     review = whole_review(request, review_id)
+    if form.looks:
+        return shown(request, review, form=form)
     try:
         change(review)
     except ReviewError as error:

@@ -34,6 +34,8 @@ def decide_together(request: Request, form: Form) -> Response:
     """Decide alike on those that are chosen."""
     chosen = dict(part.partition(":")[::2] for part in form.all("chosen"))  # id -> digest as it was shown
     offered = _reviews(request, form.all("id"))
+    if form.looks:
+        return _shown(request, offered, form)
     try:
         kind = decision_kind(form)
         _check_chosen(chosen, offered)

@@ -203,7 +203,7 @@ function disconnect() {
 const SAID = [300, 60, 0]; // seconds before a deadline at which it is said aloud
 let skew = null;
 let timer = 0;
-let spoken = Infinity;
+let spoken; // the last of these that was said; null: none so far
 
 export function words(seconds) {
   if (seconds <= 0) return "passed";
@@ -234,11 +234,11 @@ function tick() {
 }
 
 function speak(seconds, text) {
-  const step = SAID.find((limit, index) => seconds <= limit && (SAID[index + 1] ?? -Infinity) < seconds);
-  if (step === undefined || step === spoken) return;
-  const first = spoken === Infinity && seconds > 0;
+  const step = SAID.find((limit, index) => seconds <= limit && (SAID[index + 1] ?? -Infinity) < seconds) ?? null;
+  if (step === spoken) return;
+  const first = spoken === undefined;
   spoken = step;
-  if (first) return; // it stands on the page that was just read
+  if (step === null || (first && seconds > 0)) return; // it stands on the page that was just read
   const region = one("#due-said");
   if (region) region.textContent = seconds <= 0 ? "The deadline has passed." : `To be decided ${text}.`;
   if (seconds <= 0 && root.dataset.waits === "yes") {
