@@ -9,16 +9,25 @@ if TYPE_CHECKING:
     from guardrail_langgraph.asker import ChatModelAsker
     from guardrail_langgraph.callback import GuardrailCallbackHandler
     from guardrail_langgraph.judge import ChatModelEntailment
+    from guardrail_langgraph.middleware import GuardrailMiddleware
     from guardrail_langgraph.node import GuardrailNode
     from guardrail_langgraph.sampler import ChatModelSampler
 
-__all__ = ["ChatModelAsker", "ChatModelEntailment", "ChatModelSampler", "GuardrailCallbackHandler", "GuardrailNode"]
+__all__ = [
+    "ChatModelAsker",
+    "ChatModelEntailment",
+    "ChatModelSampler",
+    "GuardrailCallbackHandler",
+    "GuardrailMiddleware",
+    "GuardrailNode",
+]
 
 _HOMES = {
     "ChatModelAsker": "asker",
     "ChatModelEntailment": "judge",
     "ChatModelSampler": "sampler",
     "GuardrailCallbackHandler": "callback",
+    "GuardrailMiddleware": "middleware",
     "GuardrailNode": "node",
 }
 
@@ -29,7 +38,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in {"langchain_core", "langgraph"}:
+        if (error.name or "").split(".")[0] in {"langchain", "langchain_core", "langgraph"}:
             from guardrail.errors import MissingExtra
 
             raise MissingExtra(f"guardrail_langgraph.{name}", "langgraph") from error

@@ -22,10 +22,22 @@ from guardrail_langgraph.idempotency import give
 Result = ToolMessage | Command[Any]
 
 
+Execute = Callable[[ToolCallRequest], Result]
+AsyncExecute = Callable[[ToolCallRequest], Awaitable[Result]]
+Run = Callable[[ToolCallRequest, Execute], Result]
+AsyncRun = Callable[[ToolCallRequest, AsyncExecute], Awaitable[Result]]
+
+
 def guarded_tool_node(
     tools: Sequence[Any], store: Store, queue: Queue, messages_key: str, ahead: RunAhead | None = None
 ) -> ToolNode:
-    """A ``ToolNode`` that runs a call only on a recorded verdict for exactly this call.
+    """A ``ToolNode`` that runs a call only on a recorded verdict for exactly this call."""
+    run, arun = checks(store, queue, messages_key, ahead)
+    return ToolNode(list(tools), wrap_tool_call=run, awrap_tool_call=arun, messages_key=messages_key)
+
+
+def checks(store: Store, queue: Queue, messages_key: str, ahead: RunAhead | None = None) -> tuple[Run, AsyncRun]:
+    """What goes around the start of every tool, both ways: the call runs on a recorded verdict for exactly it, or not.
 
     A call that has run ahead does not run again: what it came to is delivered here.
     """
@@ -42,7 +54,7 @@ def guarded_tool_node(
         )
         return answer_message(call, found.text, "refused") if isinstance(found, Refusal) else found
 
-    def run(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Result]) -> Result:
+    def run(request: ToolCallRequest, execute: Execute) -> Result:
         may = permitted(request)
         if isinstance(may, ToolMessage):
             return may
@@ -54,7 +66,7 @@ def guarded_tool_node(
         finished(queue, may)
         return result
 
-    async def arun(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Result]]) -> Result:
+    async def arun(request: ToolCallRequest, execute: AsyncExecute) -> Result:
         may = await asyncio.to_thread(permitted, request)
         if isinstance(may, ToolMessage):
             return may
@@ -66,7 +78,7 @@ def guarded_tool_node(
         await asyncio.to_thread(finished, queue, may)
         return result
 
-    return ToolNode(list(tools), wrap_tool_call=run, awrap_tool_call=arun, messages_key=messages_key)
+    return run, arun
 
 
 def _early(request: ToolCallRequest, ahead: RunAhead | None, messages_key: str) -> Any:

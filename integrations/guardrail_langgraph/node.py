@@ -32,7 +32,7 @@ from guardrail.store import Store
 from guardrail.types import Decision, PlanningStep, ReviewState, Route, StepVerdict, Verdict
 from guardrail_langgraph.ahead import RunAhead, outer_state
 from guardrail_langgraph.configuration import can_wait, location, reviewer
-from guardrail_langgraph.dispatch import guarded_tool_node
+from guardrail_langgraph.dispatch import AsyncRun, Run, checks, guarded_tool_node
 from guardrail_langgraph.finished import finish_answered
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.history import attempts, heal, last_plan, refused, unanswered, unusable
@@ -175,25 +175,38 @@ class GuardrailNode(Runnable[Any, Any]):
                 queue.supersede(review.id, by="guard", note="a new message came before the decision")
         return {self._messages_key: [RemoveMessage(id=REMOVE_ALL_MESSAGES), *healed]}
 
+    def tool_checks(self) -> tuple[Run, AsyncRun]:
+        """What ``tool_node()`` puts around the start of every tool, both ways, for others that start tools."""
+        self._dispatches = True
+        return checks(self._wiring.store, self._wiring.queue, self._messages_key, self._ahead)
+
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """Check the newest turn; a ``Command`` for a ``StateGraph``, a state update as ``post_model_hook``."""
-        self._close_answered(input, config)
-        start = self._start(input)
-        if not isinstance(start, dict):
-            return self._leave(start, config)
-        with self._inside(input):
-            done = self._graph.invoke(start, config)
-        return self._leave(self._taken(done, config), config)
+        return self._leave(self.released(input, config), config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:  # noqa: A002 - Runnable's name
         """As ``invoke``."""
-        await asyncio.to_thread(self._close_answered, input, config)
-        start = self._start(input)
+        return self._leave(await self.areleased(input, config), config)
+
+    def released(self, state: Any, config: RunnableConfig | None = None) -> Released | None:
+        """Check the newest turn; None where it has no open call."""
+        self._close_answered(state, config)
+        start = self._start(state)
         if not isinstance(start, dict):
-            return self._leave(start, config)
-        with self._inside(input):
+            return start
+        with self._inside(state):
+            done = self._graph.invoke(start, config)
+        return self._taken(done, config)
+
+    async def areleased(self, state: Any, config: RunnableConfig | None = None) -> Released | None:
+        """As ``released``."""
+        await asyncio.to_thread(self._close_answered, state, config)
+        start = self._start(state)
+        if not isinstance(start, dict):
+            return start
+        with self._inside(state):
             done = await self._graph.ainvoke(start, config)
-        return self._leave(await asyncio.to_thread(self._taken, done, config), config)
+        return await asyncio.to_thread(self._taken, done, config)
 
     def _close_answered(self, state: Any, config: RunnableConfig | None) -> None:
         """Close the reviews of calls that another tool node has run; the guard's own closes them itself."""

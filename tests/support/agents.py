@@ -13,7 +13,7 @@ from langgraph.prebuilt import ToolNode, create_react_agent
 from langgraph.types import Command, Interrupt
 
 from guardrail import Policy
-from guardrail_langgraph import GuardrailCallbackHandler, GuardrailNode
+from guardrail_langgraph import GuardrailCallbackHandler, GuardrailMiddleware, GuardrailNode
 from guardrail_langgraph.idempotency import idempotency_key
 from tests.support.approval_trace import TAPE, Ran
 from tests.support.openai_server import OpenAIServer, call, say
@@ -140,6 +140,25 @@ def react_agent(
     )
 
 
+def middleware_agent(
+    server: OpenAIServer,
+    bank: Bank,
+    *,
+    saver: Any = None,
+    store: Any = None,
+    dispatch: bool = True,
+    rules: Policy | None = None,
+    **options: Any,
+) -> Any:
+    """``create_agent`` with the guard as its middleware, which always stands where the tools are dispatched."""
+    from langchain.agents import create_agent
+
+    del dispatch
+    model = chat_model(server)
+    guard = GuardrailMiddleware(model, tools=bank.tools, policy=rules or policy(), store=store, **options)
+    return create_agent(model, bank.tools, system_prompt="Be careful.", middleware=[guard], checkpointer=saver)
+
+
 def callback_agent(
     server: OpenAIServer,
     bank: Bank,
@@ -161,7 +180,7 @@ def callback_agent(
 
 
 Build = Callable[..., Any]
-BUILDS: list[Build] = [state_graph, react_agent]
+BUILDS: list[Build] = [state_graph, react_agent, middleware_agent]
 
 
 def thread(name: str = "t1", **more: Any) -> dict[str, Any]:
