@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardrail.codec import unique_keys
@@ -39,7 +39,7 @@ class Guarding:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = HTTPConnection(scope)
+        request = Request(scope, receive)
         try:
             _check_host(request)
             receive = await self._read(request, receive)
@@ -60,7 +60,7 @@ class Guarding:
                 raise
             await _refuse(request, refused)(scope, receive, send)
 
-    async def _read(self, request: HTTPConnection, receive: Receive) -> Receive:
+    async def _read(self, request: Request, receive: Receive) -> Receive:
         longest = house(request).settings.longest_body
         declared = request.headers.get("content-length", "")
         if declared.isascii() and declared.isdecimal() and int(declared[:20]) > longest:
@@ -141,7 +141,7 @@ def _check(data: Any) -> None:
             todo += [(one, depth + 1) for pair in value.items() for one in pair]
 
 
-def _check_host(request: HTTPConnection) -> None:
+def _check_host(request: Request) -> None:
     if request.url.path in OPEN_HOST:
         return
     settings = house(request).settings
@@ -194,5 +194,5 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _refuse(request: HTTPConnection, refused: Refused) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def _refuse(request: Request, refused: Refused) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     return answer(request, refused.kind, str(refused))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection
 
+from guardrail.codec import digest
 from guardrail.errors import ConfigError, NotFound, NotPermitted, NotSignedIn, StoreError, StoreFull, StoreLocked
 from guardrail.policy import Policy
 from guardrail.review import DECIDE, READ, Queue
@@ -20,6 +21,7 @@ from guardrail.web.settings import Settings
 LOOKED_AT = 2_000
 """Records that one page of a list looks at, at most: those of other tenants among them make a page shorter."""
 _RECORDS = 100
+_CHECKED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,13 +167,11 @@ def visible_records(
 
     Raises:
         NotSignedIn, NotPermitted: not signed in, or the credentials are not for reading.
-        NotFound: ``before`` is no record that is there for whoever asks.
+        ConfigError: ``before`` is nothing that a page of the same list said.
     """
     who, store = need(request, READ, "read records"), house(request).store
     found: list[Record] = []
-    place: str | None = before or None
-    if before and store.record(before).id != before:
-        raise NotFound("there is no record of this id")
+    place = _place(store, before, who.tenant, thread_id) if before else None
     for _ in range(LOOKED_AT // _RECORDS):
         page = store.records(thread_id=thread_id, limit=_RECORDS, before=place)
         for record in page:
@@ -179,7 +179,22 @@ def visible_records(
             if record.tenant == who.tenant:
                 found.append(record)
                 if len(found) == limit:
-                    return found, place
+                    return found, _cursor(place, who.tenant, thread_id)
         if len(page) < _RECORDS:
             return found, ""
-    return found, place or ""
+    return found, "" if place is None else _cursor(place, who.tenant, thread_id)
+
+
+def _cursor(record_id: str, tenant: str, thread_id: str | None) -> str:
+    """Where a page ended, which may be at a record of another tenant: nobody can ask by it whether there is one."""
+    return f"{digest('place among records', tenant, thread_id, record_id)[:_CHECKED]}{record_id}"
+
+
+def _place(store: Store, before: str, tenant: str, thread_id: str | None) -> str:
+    record_id = before[_CHECKED:]
+    try:
+        if before == _cursor(record_id, tenant, thread_id) and store.record(record_id).id == record_id:
+            return record_id
+    except NotFound:
+        pass
+    raise ConfigError("this is no place in this list of records: start at its beginning")

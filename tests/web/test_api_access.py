@@ -183,6 +183,24 @@ def test_what_another_tenant_has_is_not_there_on_any_route(any_site: Site) -> No
     assert any_site.store.review(theirs.id) == theirs
 
 
+def test_records_are_listed_page_by_page_and_of_ones_own_tenant(any_site: Site) -> None:
+    ours = [any_site.ask().record_id for _ in range(3)]
+    theirs = [any_site.ask(tenant="other").record_id for _ in range(3)]
+    for who, own in ((ANA, ours), (STRANGER, theirs)):
+        client, found, after = any_site.client(who), [], ""
+        while True:
+            page = client.get("/api/v1/records", params={"limit": 2, "after": after}).json()
+            found += [one["id"] for one in page["records"]]
+            if not (after := page["after"]):
+                break
+            mine = after
+        assert found == own[::-1]
+        other = any_site.client(STRANGER if who is ANA else ANA)
+        for forged in (mine, ours[0], theirs[0], f"{'0' * 12}{theirs[0]}", mine[:-1]):
+            assert other.get("/api/v1/records", params={"after": forged}).status_code == 400
+        assert client.get("/api/v1/records", params={"after": mine, "thread": "x"}).status_code == 400
+
+
 def test_what_is_missing_and_what_is_anothers_are_told_alike(any_site: Site) -> None:
     theirs = any_site.ask(tenant="other")
     client = any_site.client(ANA)

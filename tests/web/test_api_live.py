@@ -181,12 +181,12 @@ async def test_streams_are_few_enough() -> None:
         await a.event("hello")
         await b.event("hello")
         async with Listener(site) as third:
-            await third.task
+            await asyncio.wait_for(third.task, 20)
             assert third.status == 429
         async with Listener(site, BEN) as other:
             await other.event("hello")
             async with Listener(site, STRANGER) as last:
-                await last.task
+                await asyncio.wait_for(last.task, 20)
                 assert last.status == 429
     assert len(live(site)) == 0
     async with Listener(site) as again:
@@ -253,7 +253,7 @@ async def test_the_end_of_the_process_ends_all_streams(site: Site) -> None:
         live(site).close()
         await asyncio.wait_for(asyncio.gather(one.task, two.task), 20)
     async with Listener(site) as late:
-        await late.task
+        await asyncio.wait_for(late.task, 20)
         assert late.status == 429
 
 

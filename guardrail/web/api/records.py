@@ -20,7 +20,7 @@ own = room("records", signed_in)
 RecordId = Annotated[str, Path(max_length=200, description="The whole id of a record.")]
 
 
-@router.get("/records", summary="List records", responses=READING | problems(404), dependencies=[Once])
+@router.get("/records", summary="List records", responses=READING | problems(400), dependencies=[Once])
 def list_records(request: Request, wanted: RecordsQuery) -> told.RecordsTold:
     """Assessed planning steps, newest first. A page may be short, with more behind it. Needs `reviews:read`."""
     found, after = visible_records(request, thread_id=wanted.thread, limit=wanted.limit, before=wanted.after)
