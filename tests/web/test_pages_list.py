@@ -147,6 +147,27 @@ def test_equal_calls_of_the_low_tier_are_decided_together(any_site: Site) -> Non
     assert any_site.store.review(other.id).decision is None
 
 
+def test_what_is_folded_is_opened_before_all_are_approved(site: Site) -> None:
+    one, two = site.ask_low("x" * 9000), site.ask_low("x" * 9000)
+    client = site.client()
+    address = f"/reviews/together?id={one.id}&id={two.id}"
+    refused = send(client, read(client.get(address).text), "decide", press="approve-button")
+    assert refused.status_code == 422
+    assert "query" in read(refused.text).one(id="problem").text
+    assert site.store.review(one.id).decision is None
+    whole = read(client.get(f"{address}&open=all").text)
+    assert send(client, whole, "decide", press="approve-button").status_code == 303
+
+
+def test_enter_decides_nothing_together(site: Site) -> None:
+    one, two = site.ask_low(), site.ask_low()
+    client = site.client()
+    page = read(client.get(f"/reviews/together?id={one.id}&id={two.id}").text)
+    first = page.one("form", id="decide").all("button")[0]
+    assert send(client, page, "decide", do=first.attributes["value"]).status_code == 200
+    assert site.store.review(one.id) == one
+
+
 def test_one_that_is_not_ticked_stays(site: Site) -> None:
     one, two = site.ask_low(), site.ask_low()
     client = site.client()

@@ -336,8 +336,14 @@ def test_a_person_says_what_became_of_a_call(any_site: Site) -> None:
     states = [any_site.store.review(review.id).state for review in reviews]
     assert states == [ReviewState.DONE, ReviewState.OUTCOME_UNKNOWN, ReviewState.EXECUTING]
     assert "It is booked." in opened(any_site, ran).one("section", id="history").text
-    late = client.post(f"/reviews/{ran.id}/resolve", data={"outcome": "unknown", "note": "x", "csrf": CSRF})
-    assert late.status_code == 409
+    refused = any_site.ask()
+    any_site.queue.reject(refused.id, by=BEN)
+    for over in (ran, refused):
+        before = any_site.store.review(over.id)
+        for outcome in ("ran", "unknown"):
+            form = {"outcome": outcome, "note": "x", "csrf": CSRF}
+            assert client.post(f"/reviews/{over.id}/resolve", data=form).status_code == 409
+        assert any_site.store.review(over.id) == before
 
 
 def test_huge_arguments_are_opened_before_they_are_approved(any_site: Site) -> None:
@@ -387,6 +393,17 @@ def test_an_edit_leaves_nothing_unseen_either(site: Site) -> None:
     assert send(client, whole, "edit", press="edit-button").status_code == 303
 
 
+def test_what_a_person_wrote_that_person_has_seen(site: Site) -> None:
+    review = site.ask(transfer(memo="short"))
+    page = opened(site, review)
+    memo = page.one("form", id="edit").all("input", value="short")[0].attributes["name"]
+    answer = send(site.client(), page, "edit", press="edit-button", **{memo: "y" * 9000})
+    assert answer.status_code == 303
+    made = decision(site, review)
+    assert made is not None
+    assert made.arguments == {**review.call.arguments, "memo": "y" * 9000}
+
+
 def test_siblings_and_what_samples_call_besides(any_site: Site) -> None:
     review = any_site.ask(others=[transfer(250)])
     record = any_site.record(review)
@@ -401,6 +418,9 @@ def test_siblings_and_what_samples_call_besides(any_site: Site) -> None:
     assert "search" in sibling.text
     assert "<b>bold</b>" in sibling.text
     assert sibling.one("a").attributes["href"] == f"/reviews/{third.id}"
+    theirs = replace(third, id="e" * 64, tenant="other", call=replace(third.call, id=second.call.id))
+    any_site.store.add_review(theirs)
+    assert theirs.id not in any_site.client().get(f"/reviews/{second.id}").text
     assert "6 of 8 samples also call <i>notify</i>" in page.one(id="extra").text
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from guardrail.audit import shard_of
 from guardrail.codec import to_json
 from guardrail.engine import REVEAL
 from guardrail.errors import NotFound
@@ -30,7 +29,7 @@ from guardrail.types import (
 from guardrail.web.house import House, house, principal, visible_record
 
 _TRAIL = 300
-"""Entries of a chain that are looked through for those of one review."""
+"""Entries of the audit log that a page shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,14 +170,8 @@ def _siblings(record: Record | None, review: Review, same_step: list[Review]) ->
 
 
 def _trail(place: House, review: Review) -> tuple[AuditEntry, ...]:
-    """What the audit log says of the review, as far as it is among the last entries of its chain."""
-    shard = shard_of(review.id)
-    ends = [head.number for head in place.store.audit_heads(tenant=review.tenant) if head.shard == shard]
-    if not ends:
-        return ()
-    after = max(0, ends[0] - _TRAIL)
-    found = place.store.audit_entries(tenant=review.tenant, shard=shard, after=after, limit=_TRAIL)
-    return tuple(entry for entry in found if entry.subject == review.id)
+    """What the audit log says of the review, from the beginning."""
+    return tuple(place.store.audit_entries(tenant=review.tenant, subject=review.id, limit=_TRAIL))
 
 
 def _refusal(who: Principal, review: Review) -> str:
