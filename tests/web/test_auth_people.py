@@ -243,6 +243,6 @@ def test_hostile_names_are_text(entrance: Entrance) -> None:
     entrance.add(name, "treasury")
     admin = entrance.signed_in()
     page = entrance.see(admin, "/people")
-    assert row(page, name).one("th").text == name
+    assert row(page, name).one("td", data_name="Name").text == name
     assert not page.all("img")
     assert entrance.see(entrance.signed_in(name), "/account").one("h1").text == name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -9,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from guardrail.access import SHORTEST, SignedIn
 from guardrail.errors import AccessError, TooManyAttempts
 from guardrail.types import Purpose
+from guardrail.visible import plain
 from guardrail.web.auth.cookies import clear_session, one_cookie, session_name, set_session
 from guardrail.web.auth.doors import access_of, address_of
 from guardrail.web.house import house
@@ -16,6 +19,7 @@ from guardrail.web.pages.reviews_forms import Form
 from guardrail.web.pages.theme import local_path
 from guardrail.web.templating import page
 
+_log = logging.getLogger("guardrail.web")
 router = APIRouter(include_in_schema=False)
 
 
@@ -44,6 +48,8 @@ def login(request: Request, form: Form) -> Response:
         answer.headers["retry-after"] = str(max(1, round(error.seconds)))
         return answer
     except AccessError:
+        # without the name: people type their password there
+        _log.warning("somebody failed to sign in, from %s", plain(address_of(request)))
         return _login(
             request, form.get("next"), name=form.text("name"), problem="Name and password do not fit.", status=403
         )
