@@ -15,7 +15,7 @@ from guardrail.errors import ConfigError, NotFound, NotPermitted, ReviewError, S
 from guardrail.redaction import VARIABLE, new_key
 from guardrail.store import MemoryStore, Store
 from guardrail.types import Principal, PrincipalKind, Turn
-from tests.web.serving import ANA, STRANGER, Site, transfer
+from tests.web.serving import ANA, CSRF, STRANGER, Site, transfer
 
 PASSWORD, TOKEN = "hunter2-Zq9", "ghp_abcdefghij0123456789ABCDEFGHIJ012345"
 TYPED = "github_pat_" + "z9" * 20
@@ -55,6 +55,27 @@ def test_pages_and_api_show_marks() -> None:
         nowhere(answer.text)
     assert "[hidden 2: password]" in client.get(f"/api/v1/reviews/{review.id}").text
     assert "[hidden 2: password]" in client.get(f"/reviews/{review.id}").text
+
+
+@pytest.mark.usefixtures("key")
+def test_the_api_reveals_by_post_alone_and_to_who_may() -> None:
+    site = Site()
+    review = site.ask(CALL)
+    path = f"/api/v1/reviews/{review.id}/reveal"
+    headers = {"X-CSRF-Token": CSRF, "Sec-Fetch-Site": "same-origin"}
+    answer = site.client(EVE).post(path, headers=headers)
+    assert answer.status_code == 200
+    assert answer.json()["arguments"] == CALL.arguments
+    assert "no-store" in answer.headers["cache-control"]
+    refused = site.client(ANA).post(path, headers=headers)
+    assert refused.status_code == 403
+    nowhere(refused.text)
+    for client in (site.client(EVE), site.client(ANA)):
+        looked = client.get(path)
+        assert looked.status_code in (404, 405)
+        nowhere(looked.text)
+        nowhere(client.get(f"/reviews/{review.id}/reveal").text)
+    assert [one.by for one in site.store.audit_entries() if one.what == REVEALED] == ["eve"]
 
 
 class TestReveal:
