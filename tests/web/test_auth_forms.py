@@ -127,3 +127,36 @@ def entrance_admin(entrance: Entrance) -> Any:
     from guardrail.access import principal_of
 
     return principal_of(entrance.root)
+
+
+async def test_half_a_form_is_none(entrance: Entrance, browser: TestClient) -> None:
+    """The browser goes away in the middle of sending: what has arrived must not be taken for the whole."""
+    page = entrance.see(browser, "/people")
+    body = f"csrf={csrf_of(page)}&name=eve&roles=treasury".encode()
+    waiting: list[dict[str, Any]] = [
+        {"type": "http.request", "body": body, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    mark = entrance.store.change_mark()
+    headers = {
+        "host": "127.0.0.1:8443",
+        "cookie": f"guardrail={browser.cookies['guardrail']}",
+        "content-type": "application/x-www-form-urlencoded",
+        "content-length": str(len(body) + 20),
+    }
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/people/invite",
+        "raw_path": b"/people/invite", "query_string": b"", "root_path": "", "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8443), "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    await entrance.app(scope, receive, send)
+    assert entrance.store.change_mark() == mark
+    assert not [one for one in sent if one.get("status") == 200]
