@@ -63,7 +63,7 @@ PRESETS: Final = (
     Preset(key="unwanted", label="Right call, unwanted for another reason", fault=Fault.UNWANTED),
     Preset(key="none", label="I do not want to say", fault=None),
 )
-"""The first that says something about a call is about its fault; labels of calibration are made of it."""
+"""What a rejected call is said to be: its fault becomes part of the label that calibration learns from."""
 _BY_KEY: Final = {preset.key: preset for preset in PRESETS}
 
 

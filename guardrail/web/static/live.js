@@ -129,6 +129,9 @@ let source = null;
 let asking = false;
 let again = false;
 let wait = 0;
+let asked = 0;
+const SOON = 150; // milliseconds
+const PAUSE = 1000;
 
 function show(text, on) {
   if (!state) return;
@@ -143,6 +146,7 @@ async function refresh() {
     return;
   }
   asking = true;
+  asked = Date.now();
   try {
     const fresh = await fetched(location.href);
     if (fresh && root.dataset.livePage === "list") swapAll(fresh);
@@ -160,7 +164,8 @@ async function refresh() {
 
 function soon() {
   clearTimeout(wait);
-  wait = setTimeout(() => document.hidden || refresh(), 150);
+  const pause = Math.max(SOON, PAUSE - (Date.now() - asked)); // many changes at once are one question
+  wait = setTimeout(() => document.hidden || refresh(), pause);
 }
 
 function told(event) {
