@@ -223,7 +223,21 @@ def test_a_place_in_a_list_is_of_this_list_and_tenant_alone(apart: Site) -> None
 
 
 @pytest.mark.parametrize(
-    "place", [[0, "", 0], [], [1, 2, 3, 4], [None, None, None], [10**400, "x", 10**30], ["a", 1, "b"]]
+    "place",
+    [
+        [],
+        [1, 2, 3, 4],
+        [None, None, None],
+        [0, "", 0],
+        [0, 7, 0],
+        [0, "\x00", 0],
+        [0, "\ud800", 0],
+        [0, "tomorrow", 0],
+        [True, "2026-01-02T04:00:00.000000+00:00", False],
+        [10**400, "2026-01-02T04:00:00.000000+00:00", 10**30],
+        ["a", 1, "b"],
+        {"a": 1, "b": 2, "c": 3},
+    ],
 )
 def test_a_place_that_carries_the_right_check_breaks_nothing(store: Store, place: list[object]) -> None:
     """The check has no key: whoever reads the source can write it."""
@@ -235,5 +249,4 @@ def test_a_place_that_carries_the_right_check_breaks_nothing(store: Store, place
     text = json.dumps(place, separators=(",", ":"))
     after = base64.urlsafe_b64encode((_check(text, ReviewFilter()) + text).encode()).decode().rstrip("=")
     answer = site.client().get("/api/v1/reviews", params={"after": after})
-    assert answer.status_code in (200, 400), answer.text
-    assert SECRET not in answer.text
+    assert answer.status_code == 400, answer.text
