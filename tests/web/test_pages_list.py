@@ -159,6 +159,18 @@ def test_what_is_folded_is_opened_before_all_are_approved(site: Site) -> None:
     assert send(client, whole, "decide", press="approve-button").status_code == 303
 
 
+def test_each_of_them_is_decided_as_it_was_shown(site: Site) -> None:
+    one, two = site.ask_low(), site.ask_low()
+    client = site.client()
+    page = read(client.get(f"/reviews/together?id={one.id}&id={two.id}").text)
+    for wrong in ("", "0" * 64, two.digest):
+        answer = send(client, page, "decide", press="approve-button", chosen=f"{one.id}:{wrong}")
+        assert answer.status_code == 409
+    third = site.ask_low()
+    assert send(client, page, "decide", press="approve-button", chosen=f"{third.id}:{third.digest}").status_code == 422
+    assert all(site.store.review(review.id) == review for review in (one, two, third))
+
+
 def test_enter_decides_nothing_together(site: Site) -> None:
     one, two = site.ask_low(), site.ask_low()
     client = site.client()
