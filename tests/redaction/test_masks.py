@@ -21,7 +21,7 @@ from guardrail.redaction import (
     restored,
 )
 from guardrail.store import open_store
-from guardrail.types import Hiding, ToolCall
+from guardrail.types import Hiding, Sample, Token, ToolCall
 from tests.redaction.planted import Planted, guard, planted, shaped
 from tests.support.records import record
 
@@ -212,3 +212,28 @@ def test_plain_texts_are_left_alone(text: str) -> None:
 def test_hidden_places_hold_no_places_within_them() -> None:
     places = hidden_places({"body": {"password": "x", "a": [1]}}, ALL)
     assert list(places) == ["/body"]
+
+
+def test_a_likely_other_token_is_not_the_hidden_value_either() -> None:
+    """What the model would have written instead may be what is hidden elsewhere."""
+    call = ToolCall(name="pay", arguments={"password": "hunter2-Zq9"}, id="x")
+    text = '{"password": "hunter2-Zq9"}'
+    tokens = (
+        Token(text="so ", logprob=-0.1, top=(("hunter2-Zq9", -0.3), ("so ", -0.1))),
+        Token(text=text[:17], logprob=-0.2, top=((text[:17], -0.2),)),
+        Token(text=text[17:], logprob=-0.3),
+    )
+    one = record()
+    kept = mask_record(replace(one, planned=Sample(calls=(call,), tokens=tokens)), lambda _: Hiding(), tools={"pay"})
+    assert kept.planned.tokens is not None
+    assert [token.text for token in kept.planned.tokens] == ["so ", '{"password": "[hidden 1: password]', '"}']
+    assert [token.top for token in kept.planned.tokens] == [(("so ", -0.1),), (), ()]
+    assert [token.logprob for token in kept.planned.tokens] == [-0.1, -0.2, -0.3]
+
+
+def test_tokens_that_spell_a_hidden_value_otherwise_are_not_kept() -> None:
+    call = ToolCall(name="pay", arguments={"password": "hunter2-Zq9"}, id="x")
+    tokens = (Token(text="\u0120hun", logprob=-0.1), Token(text="\u0120ter2-Zq9", logprob=-0.1))
+    one = record()
+    kept = mask_record(replace(one, planned=Sample(calls=(call,), tokens=tokens)), lambda _: Hiding(), tools={"pay"})
+    assert kept.planned.tokens is None
