@@ -187,6 +187,17 @@ def test_hostile_texts_over_every_store(any_site: Site) -> None:
         check_harmless(read(any_site.client().get(path).text))
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_filter_comes_back_as_it_was_typed(site: Site, name: str) -> None:
+    text = SCRIPTS[name].replace("\ud83d", "")
+    asked = {"tool": text, "requester": text, "thread": text}
+    page = read(site.client().get("/reviews", params=asked).text)
+    check_harmless(page)
+    assert {field: page.one("input", name=field).attributes["value"] for field in asked} == asked
+    for wrong in ("state", "tier", "after", "said", "mine", "open"):
+        check_harmless(read(site.client().get("/reviews", params={wrong: text}).text))
+
+
 def test_what_cannot_be_seen_is_marked(site: Site) -> None:
     review = site.ask(transfer(to="DE\u200b02\u202e"))
     for path in ("/reviews", f"/reviews/{review.id}"):
