@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from guardrail.web import Settings
 
 _NEEDED = frozenset(
-    {"argon2", "authlib", "fastapi", "jinja2", "markupsafe", "prometheus_client", "starlette", "uvicorn"}
+    {
+        "argon2",
+        "authlib",
+        "fastapi",
+        "httpx",
+        "jinja2",
+        "joserfc",
+        "markupsafe",
+        "prometheus_client",
+        "starlette",
+        "uvicorn",
+    }
 )
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
