@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from guardrail.clustering import compare_calls
 from guardrail.policy import Policy
-from guardrail.redaction import filled
+from guardrail.redaction import filled, holds_mark
 from guardrail.review import DEADLINE, planned_as, runs_as
 from guardrail.store import Store
 from guardrail.types import DecisionType, PlanningStep, Reason, Review, ReviewState, ToolCall, ToolSpec
@@ -36,6 +36,11 @@ class Objection:
 
 _CLEARED: Final = Objection(reason=Reason.AGREED, detail="")
 """A later decision let the same call run."""
+_MARKED: Final = Objection(
+    reason=Reason.HOLDS_MARK,
+    detail="it has the mark of a hidden value, which somebody was shown, where the value itself should be",
+)
+"""A model that is told of its plans in marks may plan with them; all its samples then agree."""
 
 
 def objections(store: Store, step: PlanningStep, policy: Policy, *, tenant: str) -> Mapping[int, Objection]:
@@ -43,10 +48,11 @@ def objections(store: Store, step: PlanningStep, policy: Policy, *, tenant: str)
 
     Calls are compared by structure, as samples are. Those that differ only in texts which might mean the same are
     taken for the same: nobody gets around a refusal by other words. So are those that may differ only in what is hidden
-    of the past one; what was approved is told by its digest there.
+    of the past one; what was approved is told by its digest there. A call with a mark in it would not do what it says.
     """
+    marked = {index: _MARKED for index, call in enumerate(step.planned.calls) if holds_mark(call.arguments)}
     if not step.thread_id or not step.planned.calls:
-        return {}
+        return marked
     names = {call.name for call in step.planned.calls}
     past = [
         review
@@ -62,7 +68,7 @@ def objections(store: Store, step: PlanningStep, policy: Policy, *, tenant: str)
         for review in past:
             if (said := _said(review, call, alike)) is not None:
                 found[index] = said
-    return {index: said for index, said in found.items() if said is not _CLEARED}
+    return {**{index: said for index, said in found.items() if said is not _CLEARED}, **marked}
 
 
 class _Alike:

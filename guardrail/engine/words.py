@@ -39,6 +39,7 @@ _BECAUSE: Final = {
     Reason.UNCALIBRATED: "{detail}; {evidence}",
     Reason.ALARM: "{detail}; {evidence}",
     Reason.REFUSED_BEFORE: "{detail}; {evidence}",
+    Reason.HOLDS_MARK: "{detail}; {evidence}",
     Reason.MAY_HAVE_RUN: "{detail}; {evidence}",
 }
 _BY_RISK: Final = {
@@ -91,7 +92,7 @@ def uncalibrated(ruling: Ruling, call: Call) -> str:
     """Why the route of a call rests on no calibrated threshold."""
     if call.critical:
         return "critical calls always wait for a human"
-    if ruling.reason in (Reason.REFUSED_BEFORE, Reason.MAY_HAVE_RUN):
+    if ruling.reason in (Reason.REFUSED_BEFORE, Reason.MAY_HAVE_RUN, Reason.HOLDS_MARK):
         return ruling.detail
     if call.standing is None:
         return "the policy names no calibration"

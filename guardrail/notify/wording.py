@@ -48,6 +48,7 @@ _WHY: Final = {
     Reason.ALARM: "audits found more wrong calls of its kind than promised",
     Reason.REFUSED_BEFORE: "a person has refused the same call before",
     Reason.MAY_HAVE_RUN: "the same call was started before, and nobody knows whether it took effect",
+    Reason.HOLDS_MARK: "it has the mark of a hidden value where the value should be",
 }
 _HEADINGS: Final = {
     NoticeEvent.OPENED: ("waits for a decision", "wait for a decision"),

@@ -49,6 +49,8 @@ class Reason(StrEnum):
     """A person has refused the same call in this thread."""
     MAY_HAVE_RUN = "may_have_run"
     """The same call was started in this thread, and nobody knows whether it took effect."""
+    HOLDS_MARK = "holds_mark"
+    """It has the mark of a hidden value where the value itself should be."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -255,3 +255,11 @@ def test_only_exactly_what_was_approved_is_cleared_where_something_is_hidden() -
     thread.queue.approve(second.id, by="ada")
     assert thread.plan(_login("another-one")).route is Route.REVIEW
     assert thread.plan(_login(SECRET)).route is Route.EXECUTE
+
+
+@pytest.mark.parametrize("words", ["[hidden 1: password]", "with [Hidden 2: card] in it"])
+def test_a_call_with_a_mark_in_place_of_a_value_goes_to_a_human(words: str) -> None:
+    """All samples agree on what the model was shown; it is not the value."""
+    (verdict,) = Thread().plan(ToolCall(name="pay", arguments={"amount": 10, "memo": words}, id="c1")).verdicts
+    assert (verdict.route, verdict.reason) == (Route.REVIEW, Reason.HOLDS_MARK)
+    assert "mark of a hidden value" in verdict.why

@@ -67,6 +67,7 @@ REASONS: Final = {
     Reason.ALARM: "audits found more wrong calls here than was promised",
     Reason.REFUSED_BEFORE: "a person refused the same call in this thread before",
     Reason.MAY_HAVE_RUN: "the same call was started before, and may have taken effect",
+    Reason.HOLDS_MARK: "it has the mark of a hidden value where the value should be",
 }
 SIGNALS: Final = {
     "risk": "How likely the call is wrong, all signals together",
