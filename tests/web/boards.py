@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from guardrail import Guard, Policy
 from guardrail.calibration import save_calibration
 from guardrail.sampling import ScriptedSampler
 from guardrail.store import Store
-from guardrail.types import CalibratedPolicy, PlanningStep, Record, Route, Sample, ToolCall, ToolSpec
+from guardrail.types import CalibratedPolicy, PlanningStep, Record, Route, Sample, ToolCall, ToolSpec, Turn
 from tests.engine.calibrations import disagreement
 from tests.engine.steps import in_order
 from tests.watching.promised import promised
@@ -38,8 +39,38 @@ def row(page: str, *about: str) -> str:
     return next(one for one in rows if all(part in one for part in about))
 
 
-def ran(site: Site, call: ToolCall | None = None, *, tenant: str = "", rules: dict[str, Any] | None = None) -> Record:
-    """A call that the guard let run, with the policy of the site or this one."""
+class _Tags(HTMLParser):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        assert len(said) == len(attrs), (tag, attrs)
+        assert not {name for name in said if name.startswith("on") or name in ("style", "srcdoc")}, (tag, said)
+        assert tag not in ("iframe", "img", "style", "object", "embed", "base", "math", "video", "audio"), tag
+        if tag in ("script", "link"):
+            assert (said.get("src") or said.get("href") or "").startswith("/static/"), said
+        for name in ("href", "action", "formaction", "data-src"):
+            assert (said.get(name) or "/")[0] in "/#?", (tag, said)
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
+
+
+def check_harmless(page: str) -> None:
+    """That nothing in a page runs, loads or leads anywhere but what this server has."""
+    parser = _Tags()
+    parser.feed(page)
+    parser.close()
+
+
+def ran(
+    site: Site,
+    call: ToolCall | None = None,
+    *,
+    tenant: str = "",
+    rules: dict[str, Any] | None = None,
+    conversation: tuple[Turn, ...] = TALK,
+    route: Route | None = Route.EXECUTE,
+) -> Record:
+    """A call that the guard let run (``route`` None: or not), with the policy of the site or this one."""
     site.steps += 1
     call = call or search(f"invoice {site.steps}")
     planned = Sample(calls=(call,))
@@ -50,12 +81,12 @@ def ran(site: Site, call: ToolCall | None = None, *, tenant: str = "", rules: di
         model="gpt-test",
         request="the request",
         thread_id=f"thread-{site.steps}",
-        conversation=TALK,
+        conversation=conversation,
     )
     policy = site.policy if rules is None else Policy.parse(rules)
     guard = Guard(policy, ScriptedSampler(in_order([planned] * 16)), site.store, now=site.clock, tenant=tenant)
     verdict = guard.assess(step)
-    assert verdict.route is Route.EXECUTE
+    assert route in (None, verdict.route), verdict
     return site.store.record(verdict.record_id)
 
 

@@ -38,7 +38,7 @@ def asked(client: TestClient, path: str = "/audits") -> tuple[str, str]:
     return found[1], found[2]
 
 
-def answer(client: TestClient, record: str, call: str = "c1", said: str = "right", note: str = "", query: str = ""):
+def answer(client: TestClient, record: str, call: str = "0", said: str = "right", note: str = "", query: str = ""):
     form = {"csrf": CSRF, "record": record, "call": call, "answer": said, "note": note}
     return client.post(f"/audits/answer{query}", data=form)
 
@@ -49,7 +49,7 @@ def test_calls_are_asked_about_oldest_first_and_evidence_is_shown_after_the_answ
     second = ran(any_site, rules=RULES)
     client = any_site.client()
     page = client.get("/audits").text
-    assert asked(client) == (first.id, "c1")
+    assert asked(client) == (first.id, "0")
     assert "1 of 2" in text(page)
     for words in SYSTEM_WORDS:
         assert words not in text(page)
@@ -133,7 +133,7 @@ def test_whoever_asked_for_a_call_does_not_judge_it_and_its_reviewer_may() -> No
     site = Site()
     review = site.ask(requester="Ana")
     site.queue.respond(review.id, by=BEN, message="it was paid")
-    question = f"/audits?record={review.record_id}&call=c1"
+    question = f"/audits?record={review.record_id}&call=0"
     assert "ana asked for this call: somebody else has to judge it" in text(site.client(ANA).get(question).text)
     assert answer(site.client(ANA), review.record_id).status_code == 403
     assert answer(site.client(BEN), review.record_id).status_code == 303
@@ -146,7 +146,7 @@ def test_a_call_that_waits_for_a_reviewer_is_judged_by_deciding() -> None:
     for path in ("/audits", "/audits?undrawn=1"):
         assert "No call that was drawn waits" in text(site.client().get(path).text)
     assert answer(site.client(), review.record_id).status_code == 422
-    assert "a reviewer is still to decide" in text(site.client().get(f"/audits?record={review.record_id}&call=c1").text)
+    assert "a reviewer is still to decide" in text(site.client().get(f"/audits?record={review.record_id}&call=0").text)
     assert not site.record(review).labels
 
 
@@ -162,7 +162,7 @@ def test_contradictions_are_shown_listed_and_settled(site: Site) -> None:
     assert "Judged both right and wrong" in text(listed)
     again = re.search(r'href="(/audits\?record=[^"]*)"', listed)
     assert again
-    assert asked(site.client(ANA), again[1].replace("&amp;", "&")) == (one.id, "c1")
+    assert asked(site.client(ANA), again[1].replace("&amp;", "&")) == (one.id, "0")
     site.clock.move(1)
     answer(site.client(ANA), one.id, said="wrong")
     assert "Judged both right and wrong" not in text(site.client(ANA).get("/audits").text)
@@ -170,10 +170,10 @@ def test_contradictions_are_shown_listed_and_settled(site: Site) -> None:
 
 def test_evidence_of_a_call_is_kept_from_who_has_not_judged_it(site: Site) -> None:
     one = ran(site)
-    answered = f"/audits/answer?record={one.id}&call=c1"
+    answered = f"/audits/answer?record={one.id}&call=0"
     sent = site.client(BEN).get(answered)
     assert sent.status_code == 303
-    assert parse_qs(urlsplit(sent.headers["location"]).query) == {"record": [one.id], "call": ["c1"]}
+    assert parse_qs(urlsplit(sent.headers["location"]).query) == {"record": [one.id], "call": ["0"]}
     record = text(site.client(BEN).get(f"/records/{one.id}").text)
     assert "A call of this step waits to be judged" in record
     for words in SYSTEM_WORDS:
@@ -221,7 +221,7 @@ def test_a_label_stands_where_the_watch_could_not_be_told(tmp_path: Path, caplog
     one, rules = promising(tmp_path)
     site = Site(store=Stubborn(), rules=rules)
     site.store.add_record(recorded(one, "rec-000001"))
-    given = answer(site.client(BOSS), "rec-000001", "call_1")
+    given = answer(site.client(BOSS), "rec-000001")
     assert given.status_code == 303
     assert "The watch could not be told now" in text(site.client(BOSS).get(given.headers["location"]).text)
     assert site.store.record("rec-000001").labels
@@ -236,7 +236,7 @@ def test_tenants_judge_their_own(any_site: Site) -> None:
     for who, other in ((ANA, theirs), (STRANGER, ours)):
         client = any_site.client(who)
         missing = client.get("/records/nothing-of-that-id").json()
-        for path in (f"/records/{other.id}", f"/audits?record={other.id}&call=c1", f"/audits/answer?record={other.id}"):
+        for path in (f"/records/{other.id}", f"/audits?record={other.id}&call=0", f"/audits/answer?record={other.id}"):
             assert client.get(path).status_code == 404
             assert client.get(path).json() == missing
         assert answer(client, other.id).status_code == 404
@@ -251,8 +251,7 @@ def test_hostile_calls_and_notes_are_text(site: Site) -> None:
     one = ran(site, ToolCall(name="search", arguments={"query": HOSTILE}, id="c1\"'><b>"))
     client = site.client()
     pages = [client.get("/audits").text]
-    call = one.verdict.verdicts[0].call.id
-    given = answer(client, one.id, call, note=HOSTILE)
+    given = answer(client, one.id, note=HOSTILE)
     pages += [client.get(given.headers["location"]).text, client.get(f"/records/{one.id}").text]
     for page in pages:
         assert "<script>alert" not in page
@@ -308,9 +307,9 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     reading = Site(store=ReadOnly(store), clock=site.clock, rules=RULES)  # type: ignore[arg-type]
     client = reading.client(BOSS)
     paths = ("/audits", "/audits?skip=5", "/audits?undrawn=1", "/records", f"/records/{one.id}", "/log", "/dashboard")
-    for path in (*paths, f"/audits?record={one.id}&call=c1", "/log/export.jsonl", "/log/heads.json", "/log/verify"):
+    for path in (*paths, f"/audits?record={one.id}&call=0", "/log/export.jsonl", "/log/heads.json", "/log/verify"):
         assert client.get(path).status_code in (200, 303), path
-    assert reading.client(ANA).get(f"/audits/answer?record={one.id}&call=c1").status_code == 200
+    assert reading.client(ANA).get(f"/audits/answer?record={one.id}&call=0").status_code == 200
     assert client.post("/log/verify", data={"csrf": CSRF}).status_code == 200
 
 
@@ -322,5 +321,5 @@ def _label(site: Site) -> Label:
 def test_calls_on_a_promise_that_is_not_served_are_judged_too() -> None:
     site = Site()
     site.store.add_record(recorded(promised(), "rec-000001"))
-    assert answer(site.client(), "rec-000001", "call_1").status_code == 303
+    assert answer(site.client(), "rec-000001").status_code == 303
     assert site.store.record("rec-000001").labels

@@ -35,7 +35,7 @@ def test_a_form_counts_only_when_our_page_sent_it(tmp_path: Path, how: str) -> N
     token = {"no token": "", "a wrong token": "x" * len(signed.csrf)}.get(how, signed.csrf)
     headers = ELSEWHERE if how == "from elsewhere" else {"sec-fetch-site": "same-origin", "origin": site.settings.url}
     forms = {
-        "/audits/answer": {"record": "rec-to-judge", "call": "call_1", "answer": "right"},
+        "/audits/answer": {"record": "rec-to-judge", "call": "0", "answer": "right"},
         f"/dashboard/alarms/{alarm.id}/clear": {"note": "fixed"},
         "/log/verify": {},
     }
@@ -57,6 +57,6 @@ def test_an_agent_with_a_token_reads_and_judges_nothing(tmp_path: Path) -> None:
     client = TestClient(site.app, base_url=site.settings.url, follow_redirects=False)
     bearer = {"authorization": f"Bearer {text}"}
     assert client.get("/audits", headers=bearer).status_code == 200
-    form = {"record": "rec-to-judge", "call": "call_1", "answer": "right"}
+    form = {"record": "rec-to-judge", "call": "0", "answer": "right"}
     assert client.post("/audits/answer", data=form, headers=bearer).status_code == 403
     assert not site.store.record("rec-to-judge").labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from guardrail.watching.estimates import Estimate
 from guardrail.watching.reliability import Reliability
@@ -45,6 +46,16 @@ def rate(found: Estimate) -> str:
 def number(value: float) -> str:
     """A number with as many digits as tell something."""
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
+
+
+def query(**said: str) -> str:
+    """Part of an address. Half a character, which no address can have, becomes a question mark."""
+    return urlencode({name: value for name, value in said.items() if value}, errors="replace")
+
+
+def segment(identity: str) -> str:
+    """An id as one step of a path."""
+    return quote(identity, safe="", errors="replace")
 
 
 def parts(sentence: str) -> list[tuple[str, bool]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from guardrail.types import Principal, Record, Tier
 from guardrail.web.house import house, need, principal, visible_record
 from guardrail.web.pages import figures, reviews_words
 from guardrail.web.pages.board import operates, promise_of
-from guardrail.web.pages.questions import Asked, after_label, check_judge, keep, told_apart, waiting
+from guardrail.web.pages.questions import Asked, after_label, call_at, check_judge, keep, place_of, told_apart, waiting
 from guardrail.web.pages.records import says
 from guardrail.web.show import Opening, show_conversation, show_meanings, show_value
 from guardrail.web.templating import page
@@ -37,7 +36,8 @@ def ask(request: Request, record: str = "", call: str = "") -> Response:
     found, wanted = waiting(request, who), _Wanted.of(request)
     left = [one for one in found.calls if wanted.fits(one)]
     if record:
-        return _question(request, visible_record(request, record), call, left, wanted)
+        kept = visible_record(request, record)
+        return _question(request, kept, call_at(kept, call), left, wanted)
     for place, one in enumerate(left[wanted.skip :], start=wanted.skip):
         kept = visible_record(request, one.open.record_id)
         if not told_apart(kept, one.open.call_id)[1]:  # somebody may have judged it since
@@ -51,6 +51,7 @@ def ask(request: Request, record: str = "", call: str = "") -> Response:
         found=found,
         undrawn=sum(one.open.why is Why.UNDRAWN for one in found.calls),
         advice=_advice(request, who),
+        say=figures,
     )
 
 
@@ -66,8 +67,9 @@ def answer(
     who = named(principal(request))
     check_person(who, _JUDGE)
     kept = visible_record(request, record)
-    check_judge(house(request).store, who, kept, call)
-    keep(request, kept, call, who=who, answer=answer, note=note)
+    call_id = call_at(kept, call)
+    check_judge(house(request).store, who, kept, call_id)
+    keep(request, kept, call_id, who=who, answer=answer, note=note)
     _, problem = after_label(request, who)
     query = _Wanted.of(request).query(record=kept.id, call=call, late="1" if problem else "")
     return RedirectResponse(f"/audits/answer?{query}", status_code=303)
@@ -78,8 +80,8 @@ def answered(request: Request, record: str = "", call: str = "", late: str = "")
     """What the guard made of a call, and what others said of it: for who has judged it."""
     who = need(request, READ, "see judged calls")
     kept, wanted = visible_record(request, record), _Wanted.of(request)
-    verdict, standing = told_apart(kept, call)
-    said = [label for label in kept.labels if label.call_id == call]
+    verdict, standing = told_apart(kept, call_at(kept, call))
+    said = [label for label in kept.labels if label.call_id == verdict.call.id]
     if all(label.by != who.name for label in said):
         return RedirectResponse(f"/audits?{wanted.query(record=kept.id, call=call)}", status_code=303)
     found = waiting(request, who)
@@ -146,7 +148,7 @@ class _Wanted:
             "skip": str(self.skip if skip is None else skip),
             **more,
         }
-        return urlencode({name: value for name, value in said.items() if value and (name, value) != ("skip", "0")})
+        return figures.query(**{name: value for name, value in said.items() if (name, value) != ("skip", "0")})
 
 
 def _question(request: Request, record: Record, call_id: str, left: list[Asked], wanted: _Wanted) -> Response:
@@ -154,7 +156,7 @@ def _question(request: Request, record: Record, call_id: str, left: list[Asked],
     opening = Opening(
         here="/audits",
         keys=frozenset(request.query_params.getlist("open")),
-        query=tuple(pair for pair in (("record", record.id), ("call", call_id), ("skip", str(wanted.skip))) if pair[1]),
+        query=(("record", record.id), ("call", str(place_of(record, call_id))), ("skip", str(wanted.skip))),
     )
     counts = Counter(one.tier for one in left)
     return page(
@@ -162,6 +164,7 @@ def _question(request: Request, record: Record, call_id: str, left: list[Asked],
         "judging.html",
         record=record,
         call=verdict.call,
+        call_place=place_of(record, call_id),
         arguments=show_value(verdict.call.arguments, opening),
         conversation=show_conversation(record.conversation, opening),
         tool=next((tool for tool in record.tools if tool.name == verdict.call.name), None),

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -195,4 +194,4 @@ def _link(entry: AuditEntry) -> str:
     """Where to see what an entry is about; empty where there is no page."""
     kind = entry.what.partition(".")[0]
     room = {"review": "/reviews/", "label": "/records/"}.get(kind, "")
-    return room and room + quote(entry.subject, safe="")
+    return room and room + figures.segment(entry.subject)

@@ -28,6 +28,7 @@ SECONDS: Final = 30.0
 LONGEST_NOTE: Final = 5000
 ANSWERS: Final = {"right": None, "wrong": Fault.WRONG, "unwanted": Fault.UNWANTED}
 _REVIEWS: Final = 1000
+_DIGITS: Final = 6
 _log = logging.getLogger(__name__)
 
 
@@ -38,24 +39,26 @@ class Asked:
     open: Open
     tier: Tier
     tool: str
+    place: int
+    """Which call of its step it is. Addresses and forms go by it: an id is the model's, and may be any text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
     """What waits in a tenant: calls to judge, those that a promise rests on first, and calls that were judged both
-    right and wrong (record and call id). ``cut``: only the latest records were looked at.
+    right and wrong (record, and place of the call). ``cut``: only the latest records were looked at.
     """
 
     calls: tuple[Asked, ...]
-    contradictions: tuple[tuple[str, str], ...]
+    contradictions: tuple[tuple[str, int], ...]
     cut: bool
 
-    def judged(self, record_id: str, call_id: str, standing: tuple[Label, ...]) -> Waiting:
+    def judged(self, record_id: str, place: int, standing: tuple[Label, ...]) -> Waiting:
         """What waits after somebody judged a call, of which that stands now."""
-        call = (record_id, call_id)
+        call = (record_id, place)
         others = tuple(one for one in self.contradictions if one != call)
         return Waiting(
-            calls=tuple(one for one in self.calls if (one.open.record_id, one.open.call_id) != call),
+            calls=tuple(one for one in self.calls if (one.open.record_id, one.place) != call),
             contradictions=(call, *others) if contradict(standing) else others,
             cut=self.cut,
         )
@@ -67,6 +70,23 @@ def waiting(request: Request, who: Principal) -> Waiting:
     """
     store = house(request).store
     return _rooms(request).get(who.tenant, "", lambda: _read(store, who.tenant))
+
+
+def call_at(record: Record, place: str) -> str:
+    """The id of the call that stands there in its step.
+
+    Raises:
+        NotFound: none does.
+    """
+    calls = record.verdict.verdicts
+    if not place.isascii() or not place.isdecimal() or len(place) > _DIGITS or int(place) >= len(calls):
+        raise NotFound("there is no such call in this record")
+    return calls[int(place)].call.id
+
+
+def place_of(record: Record, call_id: str) -> int:
+    """Where the call of that id stands in its step."""
+    return [verdict.call.id for verdict in record.verdict.verdicts].index(call_id)
 
 
 def told_apart(record: Record, call_id: str) -> tuple[Verdict, tuple[Label, ...]]:
@@ -121,8 +141,8 @@ def keep(request: Request, record: Record, call_id: str, *, who: Principal, answ
     if any(one.by == who.name and (one.correct, one.fault, one.note, one.source) == words for one in said):
         return None
     known = house(request).store.add_label(record.id, label)
-    standing = told_apart(known, call_id)[1]
-    _rooms(request).change(who.tenant, "", lambda kept: kept.judged(record.id, call_id, standing))
+    place, standing = place_of(known, call_id), told_apart(known, call_id)[1]
+    _rooms(request).change(who.tenant, "", lambda kept: kept.judged(record.id, place, standing))
     return label
 
 
@@ -145,7 +165,7 @@ def _read(store: Store, tenant: str) -> Waiting:
     reading = _Reading(store, tenant)
     found = open_calls(store, records=reading.records())
     calls = ((one, *reading.calls[one.record_id, one.call_id]) for one in found)
-    asked = (Asked(open=one, tier=tier, tool=tool) for one, tier, tool in calls)
+    asked = (Asked(open=one, tier=tier, tool=tool, place=place) for one, tier, tool, place in calls)
     return Waiting(calls=tuple(asked), contradictions=tuple(reading.contradictions), cut=reading.cut)
 
 
@@ -155,8 +175,8 @@ class _Reading:
     def __init__(self, store: Store, tenant: str) -> None:
         self._store = store
         self._tenant = tenant
-        self.calls: dict[tuple[str, str], tuple[Tier, str]] = {}
-        self.contradictions: list[tuple[str, str]] = []
+        self.calls: dict[tuple[str, str], tuple[Tier, str, int]] = {}
+        self.contradictions: list[tuple[str, int]] = []
         self.cut = False
 
     def records(self) -> Iterator[Record]:
@@ -167,9 +187,10 @@ class _Reading:
             if record.tenant != self._tenant:
                 continue
             for verdict, said in judged_calls(record):
-                self.calls[record.id, verdict.call.id] = (verdict.tier, verdict.call.name)
+                place = place_of(record, verdict.call.id)
+                self.calls[record.id, verdict.call.id] = (verdict.tier, verdict.call.name, place)
                 if contradict(said):
-                    self.contradictions.append((record.id, verdict.call.id))
+                    self.contradictions.append((record.id, place))
             yield record
 
 
