@@ -76,9 +76,18 @@ class Server:
             raise RuntimeError(f"{program} failed: {done.stderr}\n{log.read_text() if log.exists() else ''}")
 
 
+_shared: list[Server] = []
+
+
 @contextmanager
 def running(settings: str = _SETTINGS) -> Iterator[Server]:
-    """A new server, or the test is skipped where none is installed (a failure where one is required)."""
+    """A server with these settings, or the test is skipped where none is installed (a failure where one is required).
+
+    With the usual settings it is one for all who ask while it runs: give each store a ``fresh_url``.
+    """
+    if settings == _SETTINGS and _shared:
+        yield _shared[0]
+        return
     programs = binaries()
     missing = find_spec("psycopg") is None or find_spec("psycopg_pool") is None
     if programs is None or missing:
@@ -89,9 +98,14 @@ def running(settings: str = _SETTINGS) -> Iterator[Server]:
         pytest.skip(said)
     with tempfile.TemporaryDirectory(prefix="guardrail-pg-", ignore_cleanup_errors=True) as folder:
         server = Server(programs, Path(folder), settings)
+        shared = settings == _SETTINGS
+        if shared:
+            _shared.append(server)
         try:
             yield server
         finally:
+            if shared:
+                _shared.clear()
             server.stop()
 
 
