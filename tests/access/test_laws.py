@@ -29,7 +29,8 @@ STEPS = st.lists(
         st.tuples(st.just("session"), st.none()),
         st.tuples(st.just("password"), st.none()),
     ),
-    max_size=12,
+    min_size=1,
+    max_size=20,
 )
 
 
@@ -81,7 +82,7 @@ def _password(number: int) -> str:
 
 
 @given(STEPS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_that_was_given_is_worth_more_than_the_person_is_now(steps: list[tuple[str, Any]]) -> None:
     people = People()
     for what, how in steps:
@@ -165,7 +166,7 @@ def test_a_token_with_another_character_is_none(place: int, other: str) -> None:
 
 
 @given(st.lists(st.text("aA\u0430\u00e4 \u200bB8\u03b1", max_size=4), max_size=8))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_no_two_accounts_have_names_that_look_the_same(names: list[str]) -> None:
     door = Door()
     root = door.first()
