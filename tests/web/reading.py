@@ -32,9 +32,7 @@ class Element:
             one
             for one in self
             if tag in ("", one.tag)
-            and all(
-                name in one.attributes and value in (None, one.attributes[name]) for name, value in wanted.items()
-            )
+            and all(name in one.attributes and value in (None, one.attributes[name]) for name, value in wanted.items())
         ]
 
     def one(self, tag: str = "", **attributes: str | None) -> Element:
