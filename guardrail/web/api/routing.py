@@ -33,8 +33,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-READING: Final = problems(401, 403, 421, 422, 500, 503)
-WRITING: Final = problems(400, 401, 403, 404, 409, 413, 415, 421, 422, 429, 500, 503, 507)
+READING: Final = problems(401, 403, 405, 421, 422, 500, 503)
+WRITING: Final = problems(400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503, 507)
 
 
 def signed_in(request: Request) -> None:
