@@ -90,6 +90,12 @@ _SHAPES: Final = (
     _shape("package token", rf"{_WORD}(?:npm_[A-Za-z0-9]{{36}}|pypi-[A-Za-z0-9_-]{{40,}})", "npm_", "pypi-"),
     _shape("SendGrid key", rf"{_WORD}SG\.[A-Za-z0-9_-]{{16,}}\.[A-Za-z0-9_-]{{16,}}", "sg."),
     _shape("signed token", rf"{_WORD}eyJ[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]*){{2,4}}", "eyj"),
+    _shape(  # where a text was cut off within it
+        "secret",
+        rf"{_WORD}(?:gh[pousr]_|github_pat_|glpat-|sk-ant-|sk-proj-|[sr]k_live_|xox[a-z]-|AKIA|ASIA|AIza|SG\.|eyJ)"
+        r"[A-Za-z0-9_.-]{4,}(?=[.\u2026\"')]*\Z)",
+        *("gh", "github_pat_", "glpat-", "sk-", "k_live_", "xox", "akia", "asia", "aiza", "sg.", "eyj"),
+    ),
     _shape(
         "credentials",
         r"\b(?:proxy-)?authorization\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?:[a-z]{1,20}\s{1,3})?([^\s\"'\\,;]{4,})",

@@ -237,3 +237,23 @@ def test_tokens_that_spell_a_hidden_value_otherwise_are_not_kept() -> None:
     one = record()
     kept = mask_record(replace(one, planned=Sample(calls=(call,), tokens=tokens)), lambda _: Hiding(), tools={"pay"})
     assert kept.planned.tokens is None
+
+
+CUT = "Zq9" + "a1B2c3D4" * 4
+
+
+@pytest.mark.parametrize("value", [f"hunter2-{CUT}", f"ghp_{CUT}", f"sk-ant-api03-{CUT}"])
+@given(length=st.integers(470, 500))
+def test_a_text_that_was_cut_within_a_secret_does_not_tell_its_beginning(value: str, length: int) -> None:
+    masker = Masker()
+    masker.look({"password": value}, ALL)
+    for end in ("", "\u2026", "...", "'"):
+        cut = f"{'x ' * 230}{value}"[:length] + end
+        assert f"{value[:6]}Z" not in masker.text(cut)
+        assert value[:12] not in masker.text(cut)
+
+
+@pytest.mark.parametrize("start", ["ghp_", "sk-ant-api03-", "github_pat_"])
+def test_nor_where_the_whole_was_never_seen(start: str) -> None:
+    for length in range(len(start) + 8, 60):
+        assert "Zq9a1B" not in masked_text(f"no answer from {(start + CUT)[:length]}\u2026")
