@@ -70,6 +70,7 @@ class _Base(Generic[S, E, Q]):
         tenant: whose reviews these are; people of other tenants do not see them.
         requester: the agent, or whoever it acts for: who does not decide on its own calls, and whom the policy's
             ``floods`` count.
+        reviews: whether calls that need a human are put before one; False where this guard only observes.
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
 
     Raises:
@@ -95,6 +96,7 @@ class _Base(Generic[S, E, Q]):
         decisions: frozenset[DecisionType] = frozenset(DecisionType),
         tenant: str = "",
         requester: str = "",
+        reviews: bool = True,
         passthrough: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.policy = policy
@@ -102,6 +104,7 @@ class _Base(Generic[S, E, Q]):
         self.queue = Queue(store, tenant=tenant)
         self._tenant = tenant
         self._requester = requester
+        self._reviews = reviews
         self._sampler = sampler
         self._entailment: E = shared(entailment or ExactEntailment())
         self._judging_is_free = isinstance(_backend(self._entailment), ExactEntailment)
@@ -212,7 +215,7 @@ class _Base(Generic[S, E, Q]):
             TooManyReviews: the requester asks for more than the policy lets it; nothing may run.
         """
         asked = [(one, planned(step, one)) for one in verdict.verdicts if one.route is Route.REVIEW]
-        if asked:
+        if asked and self._reviews:
             reviews = [
                 self.queue.keep(self._review(step, verdict, one, call, at), call.arguments) for one, call in asked
             ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from guardrail_langgraph.asker import ChatModelAsker
-    from guardrail_langgraph.callback import GuardrailCallbackHandler
+    from guardrail_langgraph.callback import GuardrailCallbackHandler, guard_tools
     from guardrail_langgraph.judge import ChatModelEntailment
     from guardrail_langgraph.middleware import GuardrailMiddleware
     from guardrail_langgraph.node import GuardrailNode
@@ -20,6 +20,7 @@ __all__ = [
     "GuardrailCallbackHandler",
     "GuardrailMiddleware",
     "GuardrailNode",
+    "guard_tools",
 ]
 
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "GuardrailCallbackHandler": "callback",
     "GuardrailMiddleware": "middleware",
     "GuardrailNode": "node",
+    "guard_tools": "callback",
 }
 
 

@@ -7,6 +7,7 @@ the same step that need no human run at once.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,13 +18,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 from langchain_core.outputs import LLMResult
+from langchain_core.tools import BaseTool
 from langgraph.config import get_config
 from langgraph.func import task
 from langgraph.prebuilt.tool_node import ToolInvocationError
 
 from guardrail import codec
 from guardrail.engine import DISPATCHER, feedback
-from guardrail.errors import CallBlocked, ReviewError
+from guardrail.errors import CallBlocked, ConfigError, ReviewError
 from guardrail.policy import Policy
 from guardrail.review import planned_as
 from guardrail.signals import Measure
@@ -32,10 +34,13 @@ from guardrail.types import DecisionType, Route, StepVerdict, Verdict
 from guardrail_langgraph.configuration import can_wait, location, reviewer
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.release import settle
+from guardrail_langgraph.requests import watch
+from guardrail_langgraph.selftest import check_blocks
 from guardrail_langgraph.speculation import AnySampler
 from guardrail_langgraph.steps import planning_step
 from guardrail_langgraph.wiring import AnyAsker, AnyEntailment, Tool, Wiring
 
+_log = logging.getLogger(__name__)
 _CANNOT_EDIT = frozenset(DecisionType) - {DecisionType.EDIT}
 
 
@@ -57,9 +62,13 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
 
     Without a checkpointer a call under review is blocked, and its review stays in the queue for the record.
     A tool that starts without a planned call that was seen (a call of another model, or made by code) is
-    blocked too.
+    blocked too. When it is made it starts a harmless tool once, to see that a blocked one does not run; and a run whose
+    tools it is not told of ends with the next planning request.
 
-    Args and errors: as ``GuardrailNode``.
+    With ``observe_only`` it blocks nothing and puts nothing before people: every step is assessed and kept on record,
+    and whatever fails in that is logged.
+
+    Other args and errors: as ``GuardrailNode``.
     """
 
     raise_error = True
@@ -86,8 +95,13 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         signals: Sequence[Measure] = (),
         risk_model: Any = None,
         speculate: bool = False,
+        observe_only: bool = False,
         **options: Any,
     ) -> None:
+        if not observe_only:
+            check_blocks(raise_error=self.raise_error, run_inline=self.run_inline)
+        self._observe_only = observe_only
+        self._told = False
         self._wiring = Wiring(
             model,
             tools=tools,
@@ -99,11 +113,15 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             signals=signals,
             risk_model=risk_model,
             speculate=speculate,
-            options={"decisions": _CANNOT_EDIT, **options},
+            options={"decisions": _CANNOT_EDIT, "reviews": not observe_only, **options},
         )
         self._lock = threading.Lock()
         self._assessing: dict[str, threading.Lock] = {}
         self._running: dict[UUID, str] = {}
+
+    def watch(self, model: Any) -> Any:
+        """A copy of a chat model whose requests this handler sees, where it is not given to the whole run."""
+        return watch(model, self._wiring.capture)
 
     @property
     def store(self) -> Store:
@@ -113,7 +131,13 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Note the request that goes out."""
+        """Note the request that goes out.
+
+        Raises:
+            ConfigError: tools of this run have run, and nobody told this handler.
+        """
+        if not self._told and not self._observe_only:
+            self._check_told(messages)
         self._wiring.capture.on_chat_model_start(serialized, messages, run_id=run_id, **kwargs)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -139,6 +163,10 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             ToolCallBlocked: the call must not run; the agent reads why.
             GraphInterrupt: a human must decide, and the graph can wait.
         """
+        self._told = True
+        if self._observe_only:
+            self._observe(str(kwargs.get("tool_call_id") or ""))
+            return
         name = str((serialized or {}).get("name") or kwargs.get("name") or "")
         call_id = str(kwargs.get("tool_call_id") or "")
         step = self._assessed(call_id, name)
@@ -151,6 +179,22 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
             raise ToolCallBlocked(feedback(verdict))
         if verdict.route is Route.REVIEW:
             self._review(step, verdict, run_id, inputs or {})
+
+    def _check_told(self, messages: list[list[BaseMessage]]) -> None:
+        for message in (one for each in messages for one in each if isinstance(one, ToolMessage)):
+            if message.status != "error" and self._wiring.capture.plan_of(message.tool_call_id) is not None:
+                raise ConfigError(
+                    f"{message.name or 'a tool'} ran, and the guard was not asked: its handler sees the model, not the "
+                    'tools. Give it to the whole run (agent.invoke(..., {"callbacks": [handler]})), not to the model.'
+                )
+
+    def _observe(self, call_id: str) -> None:
+        """Assess the step for the record. Nothing that goes wrong with it touches the agent."""
+        thread_id, namespace = location(_configurable())
+        try:
+            self._assess(call_id, thread_id, namespace)
+        except Exception as error:  # noqa: BLE001 - an observer must not be noticed
+            _log.warning("a step could not be observed: %s", type(error).__name__)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002 - LangChain's signature
         """Note that an approved call has run."""
@@ -264,3 +308,18 @@ def _planned(verdict: Verdict, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if not verdict.hidden:
         return verdict.call.arguments
     return {name: inputs[name] for name in verdict.call.arguments if name in inputs}
+
+
+def guard_tools(tools: Sequence[BaseTool], handler: GuardrailCallbackHandler) -> list[BaseTool]:
+    """Copies of tools that ask the handler before they run, for code that owns its tools and nothing else.
+
+    Whoever plans with ``handler.watch(model)`` has its steps sampled. A call whose planning request was not seen is
+    blocked.
+    """
+    return [tool.model_copy(update={"callbacks": [*_own(tool), handler]}) for tool in tools]
+
+
+def _own(tool: BaseTool) -> list[Any]:
+    """The handlers that a tool has already."""
+    own = tool.callbacks
+    return list(own if isinstance(own, list) else own.handlers if own is not None else ())
