@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardrail import audit
 from guardrail.codec import digest
-from guardrail.errors import ConfigError, NotFound, NotPermitted
-from guardrail.redaction import VARIABLE, Vault
+from guardrail.errors import ConfigError, NotFound, NotPermitted, ReviewError
+from guardrail.redaction import VARIABLE, Vault, raw_digest
 from guardrail.review import CALL, EDIT, Queue
 from guardrail.types import Principal, PrincipalKind, Sealed
 
@@ -59,8 +59,13 @@ def reveal(
     def opened(sealed: Sealed) -> dict[str, Any]:
         return vault.open(sealed, review_id=review.id, tenant=review.tenant, slot=sealed.slot)
 
+    arguments = opened(kept[CALL])
+    if raw_digest(review.thread_id, review.call.name, arguments) != review.raw:
+        raise ReviewError(
+            f"what is sealed for review {review.id[:12]} is not the call that it is about: it is not used"
+        )
     typed = kept.get(EDIT + review.decision.typed) if review.decision is not None else None
-    found = Revealed(arguments=opened(kept[CALL]), edited=None if typed is None else opened(typed))
+    found = Revealed(arguments=arguments, edited=None if typed is None else opened(typed))
     bound = digest(REVEALED, review.digest)
     store.note(
         audit.draft(

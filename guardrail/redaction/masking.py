@@ -21,6 +21,7 @@ _LEAST: Final = 3
 """Characters from which a hidden value is looked for in words."""
 _FREE: Final = 8
 """Characters from which it is found within longer words too."""
+_IN_A_NAME: Final = "value in a name"
 _TAIL: Final = 6
 """Characters of a hidden value at a text's end that are taken for its beginning, cut off."""
 
@@ -68,6 +69,9 @@ class Masker:
         for name, value in arguments.items():
             key = str(name)
             kind = odd_key(key, secrets=hiding.secrets)
+            if kind is None and self.spans(key):
+                kind = _IN_A_NAME
+                places[pointer("", name)] = kind
             shown = key if kind is None else self._mark(key, kind)
             masked[shown] = self._value(value, pointer("", name), pointer("", shown), places, hidden)
         return masked, tuple(hidden)
@@ -128,7 +132,7 @@ class Masker:
             text = self.text(value)
             return None if text == value else text
         if isinstance(value, Mapping) and any(self.spans(str(key)) for key in value):
-            return self._mark(_plain(value), "value in a name")
+            return self._mark(_plain(value), _IN_A_NAME)
         if _is_number(value) and len(text := _plain(value)) > _LEAST and text.lower() in self._forms:
             return self._mark(*self._forms[text.lower()])
         return None

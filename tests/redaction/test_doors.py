@@ -12,7 +12,7 @@ from guardrail import open_store
 from guardrail.cli.main import main
 from guardrail.engine import REVEAL, REVEALED, reveal
 from guardrail.errors import ConfigError, NotFound, NotPermitted, ReviewError, StoreError
-from guardrail.redaction import VARIABLE, new_key
+from guardrail.redaction import VARIABLE, Vault, new_key
 from guardrail.store import MemoryStore, Store
 from guardrail.types import Principal, PrincipalKind, Turn
 from tests.web.serving import ANA, CSRF, STRANGER, Site, transfer
@@ -159,6 +159,18 @@ class TestReveal:
             reveal(store, one.id, by=EVE)
         store._sealed[one.id, "call"] = mine
         assert reveal(store, one.id, by=EVE).arguments == CALL.arguments
+
+    def test_what_was_sealed_for_another_call_of_that_name(self, site: Site) -> None:
+        review = site.ask(CALL)
+        vault = Vault.from_environment()
+        assert vault is not None
+        bound = {"review_id": review.id, "tenant": "", "slot": "call"}
+        store = site.store
+        assert isinstance(store, MemoryStore)
+        store._sealed[review.id, "call"] = vault.seal({"to": "other"}, at=review.at, **bound)
+        with pytest.raises(ReviewError, match="not the call"):
+            reveal(store, review.id, by=EVE)
+        assert all(one.what != REVEALED for one in store.audit_entries())
 
     def test_where_nothing_is_hidden_or_kept(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(NotFound, match="nothing of it is hidden"):

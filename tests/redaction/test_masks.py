@@ -257,3 +257,15 @@ def test_a_text_that_was_cut_within_a_secret_does_not_tell_its_beginning(value: 
 def test_nor_where_the_whole_was_never_seen(start: str) -> None:
     for length in range(len(start) + 8, 60):
         assert "Zq9a1B" not in masked_text(f"no answer from {(start + CUT)[:length]}\u2026")
+
+
+def test_a_hidden_value_is_no_name_of_an_argument_either() -> None:
+    masker = Masker()
+    mine, theirs = {"password": "hunter2-Zq9"}, {"hunter2-Zq9": "x", "a": {"hunter2-Zq9": 1}}
+    masker.look(mine, ALL)
+    masker.look(theirs, ALL)
+    shown_, hidden = masker.arguments(theirs, ALL)
+    assert "hunter2" not in str(shown_)
+    assert len(hidden) == 2
+    edit = hide_edit(shown_, shown_, hidden, ALL, salt="r")
+    assert restored(shown_, shown_, theirs, edit.kept) == theirs
