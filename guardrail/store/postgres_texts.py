@@ -22,6 +22,8 @@ _ESCAPED = re.compile(r"\\(\\|0|u[0-9A-F]{4})")
 
 def escaped(text: str) -> str:
     """The text as PostgreSQL can keep it."""
+    if text.isascii() and "\\" not in text and "\x00" not in text:  # nearly all
+        return text
     return _SPECIAL.sub(_escape, text)
 
 
@@ -33,7 +35,7 @@ def restored(text: str) -> str:
 def lookup(text: str) -> str:
     """The text as lists find it: escaped and, where it is long, cut and told apart by its SHA-256."""
     kept = escaped(text)
-    if len(kept) <= MOST_BYTES and len(kept.encode()) <= MOST_BYTES:
+    if len(kept) <= MOST_BYTES and (kept.isascii() or len(kept.encode()) <= MOST_BYTES):
         return kept
     start = kept.encode()[: MOST_BYTES - 66].decode(errors="ignore")
     return f"{start}\\#{hashlib.sha256(kept.encode()).hexdigest()}"

@@ -60,7 +60,8 @@ class Watch:
         with self._told:
             self._told.notify_all()
         if self._pending.is_set():
-            self._notify()
+            with suppress(StoreError):  # they look for themselves
+                self._database.read(self._notify)
         self._pending.set()
         for thread in (self._sender, self._listener):
             if thread is not None and thread is not threading.current_thread():
@@ -86,19 +87,21 @@ class Watch:
         return thread
 
     def _send(self) -> None:
-        while True:
-            self._pending.wait()
-            if self._stopped.is_set():
-                return
-            self._notify()
-            self._stopped.wait(_SPACING)
+        """On a connection of its own: one taken from the pool would have changes take turns on two, each with caches to
+        fill.
+        """
+        while not self._stopped.is_set():
+            with suppress(psycopg.Error), self._database.connect() as connection:
+                while self._pending.wait() and not self._stopped.is_set():
+                    self._notify(connection)
+                    self._stopped.wait(_SPACING)
+            self._stopped.wait(_LOOK_EVERY)
 
-    def _notify(self) -> None:
+    def _notify(self, connection: Connection) -> None:
         self._pending.clear()
-        with suppress(StoreError):  # they look for themselves
-            # not synced: nobody has to be told again after a power cut
-            said = b"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY " + self._name + b"; COMMIT"
-            self._database.read(lambda connection: connection.execute(said, prepare=False))
+        # not synced: nobody has to be told again after a power cut
+        said = b"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY " + self._name + b"; COMMIT"
+        connection.execute(said, prepare=False)
 
     def _listen(self) -> None:
         while not self._stopped.is_set():
