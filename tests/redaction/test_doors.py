@@ -189,7 +189,9 @@ def test_the_command_line_reveals_with_the_key_alone(key: str, tmp_path: Any, mo
     def run(*command: str) -> str:
         return CliRunner().invoke(main, ["--store", url, "reviews", *command]).output
 
-    nowhere(run("show", review.id))
+    looked = run("show", review.id)
+    nowhere(looked)
+    assert f"guardrail reviews reveal {review.id[:12]}" in looked
     assert PASSWORD in run("reveal", review.id, "--by", "eve")
     monkeypatch.delenv(VARIABLE)
     refused = run("reveal", review.id, "--by", "eve")

@@ -67,6 +67,10 @@ def print_review(store: Store, review: Review, *, full: bool) -> None:
     """A review with its evidence."""
     out = render.console()
     out.print(review_view(review, full=full))
+    if review.hidden:
+        kept = f"`guardrail reviews reveal {review.id[:12]}` shows it" if review.sealed else "it was not kept"
+        places = f"{len(review.hidden)} {'place' if len(review.hidden) == 1 else 'places'}"
+        out.print(Text(f"something is hidden in {places}; {kept}. What runs is what was planned.", "dim"))
     verdict = _verdict(store, review)
     if verdict is not None:
         out.print(evidence(verdict))
