@@ -84,7 +84,11 @@ def test_a_key_of_the_same_name_that_is_another_does_not_open_it() -> None:
         other.open(replace(one, key_id=sealed(other).key_id), **BOUND)
 
 
-@pytest.mark.parametrize("text", ["short", "x" * 44, base64.b64encode(bytes(31)).decode(), f"{KEY},nope", "é" * 44])
+@pytest.mark.parametrize(
+    "text",
+    ["short", "x" * 44, base64.b64encode(bytes(31)).decode(), f"{KEY},nope", "é" * 44],
+    ids=["short", "no base64", "31 bytes", "one of two", "no ASCII"],
+)
 def test_what_is_no_key_is_refused_without_being_told(text: str) -> None:
     with pytest.raises(ConfigError, match=r"new-key") as told:
         Vault.from_environment({VARIABLE: text})
