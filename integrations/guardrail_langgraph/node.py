@@ -94,7 +94,8 @@ class GuardrailNode(Runnable[Any, Any]):
         run_ahead: run calls of low stakes while samples arrive, if their tool is annotated ``readOnlyHint: true``.
             What they gave is delivered if the verdict is execute, and dropped otherwise. Needs ``tool_node()``.
         messages_key: where the graph's state keeps its messages.
-        agent_node, tools_node: names of the nodes to go back and on to.
+        agent_node: name of the node to go back to.
+        tools_node: name of the node to go on to.
         options: further arguments of ``guardrail.Guard``.
 
     Raises:
