@@ -18,8 +18,8 @@ from guardrail.errors import StoreError
 from guardrail.store.postgres_database import Connection, Database
 
 _LOOK_EVERY = 1.0
-_SPACING = 0.02
-"""Seconds between two notifications of one process."""
+_SPACING = 0.1
+"""Seconds between two notifications of one process: the first of a burst is sent at once."""
 
 
 class Watch:
