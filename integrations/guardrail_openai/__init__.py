@@ -1,5 +1,11 @@
 """The guard beside the OpenAI SDK: chat completions and Responses, without a framework.
 
+client = GuardedClient(OpenAI(), policy=policy, store=store, thread_id="42")
+response = client.chat.completions.create(**request)
+message = client.run(response.choices[0].message.tool_calls[0], tools)
+
+Or by its parts:
+
 sampler = OpenAISampler(client)
 guard = Guard(policy, sampler, store)
 response = client.chat.completions.create(**request)
@@ -12,15 +18,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrail_openai.guarded import GuardedClient
+    from guardrail_openai.held import Held, PlanAgain, Refused, WaitsForReview
     from guardrail_openai.requests import OpenAIRequest
     from guardrail_openai.sampler import OpenAISampler
     from guardrail_openai.steps import planning_step, tool_specs
 
-__all__ = ["OpenAIRequest", "OpenAISampler", "planning_step", "tool_specs"]
+__all__ = [
+    "GuardedClient",
+    "Held",
+    "OpenAIRequest",
+    "OpenAISampler",
+    "PlanAgain",
+    "Refused",
+    "WaitsForReview",
+    "planning_step",
+    "tool_specs",
+]
 
 _HOMES = {
+    "GuardedClient": "guarded",
+    "Held": "held",
     "OpenAIRequest": "requests",
     "OpenAISampler": "sampler",
+    "PlanAgain": "held",
+    "Refused": "held",
+    "WaitsForReview": "held",
     "planning_step": "steps",
     "tool_specs": "steps",
 }

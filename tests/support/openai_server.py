@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from tests.support.openai_wire import Body, Message, as_response, chunks, ids, tokens, wrong_messages
+from tests.support.openai_wire import Body, Message, as_response, chunks, events, ids, tokens, wrong_messages
 
 __all__ = [
     "Body",
@@ -339,7 +339,8 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                 return
             response = server.response(path, body)
             if body.get("stream"):
-                lines = [json.dumps(chunk) for chunk in chunks(body, response)] + ["[DONE]"]
+                parts = events(response) if path.endswith("/responses") else chunks(body, response)
+                lines = [json.dumps(part) for part in parts] + ["[DONE]"]
                 self._send(200, "".join(f"data: {line}\n\n" for line in lines).encode(), stream=True)
             else:
                 self._send(200, response)

@@ -52,6 +52,23 @@ def chunks(body: Body, response: Body) -> list[Body]:
     return [{**head, **chunk} for chunk in chunks]
 
 
+def events(response: Body) -> list[Body]:
+    """The events by which the Responses API streams a response, without its words piece by piece."""
+    begun = {**response, "status": "in_progress", "output": []}
+    found: list[Body] = [{"type": "response.created", "response": begun}]
+    for place, item in enumerate(response["output"]):
+        at = {"output_index": place}
+        found.append({"type": "response.output_item.added", **at, "item": {**item, "status": "in_progress"}})
+        if item["type"] == "function_call":
+            said = {"item_id": item["id"], **at}
+            found.append({"type": "response.function_call_arguments.delta", **said, "delta": item["arguments"]})
+            whole = {"arguments": item["arguments"], "name": item["name"]}
+            found.append({"type": "response.function_call_arguments.done", **said, **whole})
+        found.append({"type": "response.output_item.done", **at, "item": item})
+    found.append({"type": f"response.{response['status']}", "response": response})
+    return [{**event, "sequence_number": number} for number, event in enumerate(found)]
+
+
 def wrong_messages(messages: Any) -> str | None:
     """OpenAI's rule: every tool call is answered right after its message, and nothing else is."""
     if not isinstance(messages, list) or not messages:
