@@ -27,10 +27,14 @@ _SHORT: Final = 4
 """Characters up to which a word has to be a whole name, or to stand behind a separator."""
 
 
+_LONGEST: Final = 200
+"""Characters at the end of a name that are looked at: an agent chooses names, and may choose them long."""
+
+
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> str | None:
     """What kind of secret an argument of that name is; None: none."""
-    folded = unicodedata.normalize("NFKC", name)
+    folded = unicodedata.normalize("NFKC", name[-_LONGEST:])
     spaced = "".join(f"_{each}" if each.isupper() else each for each in folded).casefold()
     parts = [part for part in "".join(each if each.isalnum() else "_" for each in spaced).split("_") if part]
     joined = "".join(parts)

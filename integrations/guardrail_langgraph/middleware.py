@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
 from langchain_core.language_models import BaseChatModel
 from langgraph.config import get_config
 from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -97,10 +97,12 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
         _check_last(handler)
         return await handler(request.override(model=self._guard.watch(request.model)))
 
+    @hook_config(can_jump_to=["model"])
     def after_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's signature
         """Decide on the plan's calls, and wait for people where they have to."""
         return _update(self._guard.released(state, get_config()))
 
+    @hook_config(can_jump_to=["model"])
     async def aafter_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's signature
         """As ``after_model``."""
         return _update(await self._guard.areleased(state, get_config()))
@@ -126,7 +128,11 @@ def _model(model: BaseChatModel | str) -> BaseChatModel:
 
 
 def _update(released: Released | None) -> dict[str, Any] | None:
-    return None if released is None else {_MESSAGES: [released.plan, *released.answers]}
+    """What becomes of the state. LangChain would end on a plan of which no call can be read; it is planned again."""
+    if released is None:
+        return None
+    update: dict[str, Any] = {_MESSAGES: [released.plan, *released.answers]}
+    return update if released.plan.tool_calls else {**update, "jump_to": "model"}
 
 
 def _check_last(handler: Callable[..., Any]) -> None:

@@ -17,7 +17,18 @@ from guardrail_langgraph.finished import NOTE, finish_answered, has_run
 from guardrail_langgraph.history import MARK
 from guardrail_langgraph.worker import Leases, Registered, take_turn
 from guardrail_langgraph.worker_loop import Worker
-from tests.support.agents import BUILDS, GO, Bank, Build, approve, evidence, resume, state_graph, thread
+from tests.support.agents import (
+    BUILDS,
+    GO,
+    Bank,
+    Build,
+    approve,
+    evidence,
+    middleware_agent,
+    resume,
+    state_graph,
+    thread,
+)
 from tests.support.openai_server import OpenAIServer, agent, call
 from tests.support.records import review
 
@@ -81,7 +92,8 @@ def test_only_a_call_that_was_started_can_have_run(more: dict[str, Any]) -> None
     assert not has_run(executing(**more), [plan, ANSWER])
 
 
-@pytest.mark.parametrize("build", BUILDS)
+# a middleware always stands where the tool is started, and closes the review itself
+@pytest.mark.parametrize("build", [build for build in BUILDS if build is not middleware_agent])
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_the_guard_closes_the_review_when_it_sees_the_answer(build: Build, asynchronous: bool) -> None:
     store, bank = open_store("memory://"), Bank()

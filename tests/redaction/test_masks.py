@@ -269,3 +269,10 @@ def test_a_hidden_value_is_no_name_of_an_argument_either() -> None:
     assert len(hidden) == 2
     edit = hide_edit(shown_, shown_, hidden, ALL, salt="r")
     assert restored(shown_, shown_, theirs, edit.kept) == theirs
+
+
+def test_a_name_of_a_million_characters_is_no_trap() -> None:
+    from guardrail.redaction.names import kind_of
+
+    assert kind_of("a\u0301\u0302" * 300_000) is None
+    assert kind_of("a_" * 500_000 + "password") == "password"
