@@ -75,4 +75,5 @@ def test_every_answer_is_as_described() -> None:
 
 @pytest.mark.slow
 def test_every_answer_is_as_described_at_length(store: Store) -> None:
-    assert tried(described(store), 200) > 4_000
+    examples = 100 if store.url.startswith("memory:") else 25
+    assert tried(described(store), examples) > 20 * examples
