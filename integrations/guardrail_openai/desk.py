@@ -108,6 +108,22 @@ class Desk:
             raise Refused("Not executed: its arguments were edited, and this API cannot change them.", raw, verdict)
         return given
 
+    def look(self, raw: RawCall) -> Record:
+        """The record of a call that may run, of which nothing is used up by looking.
+
+        Raises:
+            PlanAgain, WaitsForReview, Refused: it may not run, or not yet.
+        """
+        try:
+            record = self.find(raw)
+            verdict = None if record is None else record.verdict.verdict(raw.call.id)
+            if record is None or verdict is None:
+                raise Refused(_NOT_SEEN, raw)
+            self._check(record, verdict, raw)
+        except (ReviewError, StoreError) as error:
+            raise Refused(f"Not executed: {error}", raw) from error
+        return record
+
     def done(self, permitted: Permit, *, note: str = "") -> None:
         """The tool has run, or raised."""
         finished(self.queue, permitted, note=note)
