@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from guardrail import Policy
@@ -24,7 +24,7 @@ from tests.web.serving import RULES, TALK, transfer
 
 LONG = (*TALK, Turn(role="assistant", text="I pay it."), Turn(role="tool", text="line\n" * 300 + "x" * 5000))
 HIDING: dict[str, Any] = {**RULES, "redaction": {"paths": ["transfer.to"]}}
-WEIRD = {
+WEIRD: dict[str, Any] = {
     "p\u0430ypal": "a\u200bb",
     "\u202eabc": "\u202etxt.exe",
     "k" * 90: ["v" * 300, None, True, {"deep": {"er": [1]}}],
