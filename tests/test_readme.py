@@ -37,7 +37,7 @@ def test_the_python_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             run = {"messages": [("user", "pay ann 10")]}
             result = graph.invoke(run, {"configurable": {"thread_id": f"t{number}"}})
             assert [m.content for m in result["messages"] if m.type == "tool"] == ["paid 10 to ann"]
-        assert sum(body.get("n") or 1 for body in server.drawn) == 8 * len(guarded) == 24
+        assert sum(body.get("n") or 1 for body in server.drawn) == 8 * len(guarded) == 32
 
 
 def test_the_loop_without_a_framework_runs(
