@@ -1,7 +1,8 @@
 """What mkdocs cannot do by itself: links that leave the docs, and pages that are made of the program's own words.
 
-A page may hold a line ``<!-- commands -->`` (every command with its options) or ``<!-- schema NAME -->`` (what
-``guardrail schema NAME`` prints); on GitHub they are comments. Run by ``mkdocs build``, with all extras installed.
+A page may hold a line ``<!-- commands -->`` (every command with its options), ``<!-- schema NAME -->`` (what
+``guardrail schema NAME`` prints) or ``<!-- names PACKAGE -->`` (the docstrings of what it exports); on GitHub they are
+comments. Run by ``mkdocs build``, with all extras installed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import click
 
 _LINK = re.compile(r"\[([^\]\[]+)\]\((\.\./[^)\s]*)\)")
 _SCHEMA = re.compile(r"^<!-- schema (\w+) -->$", re.MULTILINE)
+_NAMES = re.compile(r"^<!-- names (\w+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -29,6 +32,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
     markdown = _LINK.sub(link, markdown)
     markdown = _SCHEMA.sub(lambda found: _schema(found[1]), markdown)
+    markdown = _NAMES.sub(lambda found: _names(found[1]), markdown)
     if "<!-- commands -->" in markdown:
         from guardrail.cli.main import main
 
@@ -46,6 +50,11 @@ def _commands(command: click.Command, path: tuple[str, ...], parent: click.Conte
             _, child, _ = command.resolve_command(context, [name])  # loads what another package adds
             if child is not None and not child.hidden:
                 yield from _commands(child, (*path, name), context)
+
+
+def _names(package: str) -> str:
+    public = (name for name in import_module(package).__all__ if not name.startswith("__"))
+    return "\n\n".join(f"::: {package}.{name}" for name in public)
 
 
 def _schema(name: str) -> str:
