@@ -1,0 +1,119 @@
+"""A client, the proxy as a process of its own, and the real server behind it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mcp")
+
+from mcp import Client, StdioServerParameters, stdio_client
+
+from guardrail import Queue, open_store
+from guardrail.types import Review, ReviewState
+
+SERVER = str(Path(__file__).parents[1] / "support" / "mcp_server.py")
+POLICY = """
+tiers:
+  low: {unmeasured: execute}
+tools:
+  - {match: burn, tier: high}
+  - {match: [slow, fall], tier: low}
+  - {match: "*", tier: low, annotations: {readOnlyHint: true}}
+  - {match: lend, tier: critical, when: {days: {gt: 100}}}
+  - {match: lend, tier: high}
+"""
+
+
+@dataclass
+class Library:
+    """Where everything of a test is, and what happened."""
+
+    folder: Path
+    options: list[str] = field(default_factory=list)
+    policy: str = POLICY
+    wait: float = 20.0
+    refers: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'guardrail.db'}"
+
+    @property
+    def upstream(self) -> list[str]:
+        return [sys.executable, SERVER, str(self.folder / "ran.jsonl"), *([self.refers] if self.refers else [])]
+
+    def command(self) -> StdioServerParameters:
+        (self.folder / "policy.yaml").write_text(self.policy)
+        said = ["--policy", str(self.folder / "policy.yaml"), "--name", "books", "--wait", str(self.wait)]
+        args = ["-m", "guardrail", "--store", self.url, "mcp", *said, *self.options, "--", *self.upstream]
+        return StdioServerParameters(command=sys.executable, args=args)
+
+    def direct(self) -> StdioServerParameters:
+        return StdioServerParameters(command=self.upstream[0], args=self.upstream[1:])
+
+    @asynccontextmanager
+    async def client(self, *, direct: bool = False, mode: str = "legacy", **how: Any) -> AsyncIterator[Client]:
+        parameters = self.direct() if direct else self.command()
+        async with Client(stdio_client(parameters), mode=mode, **how) as client:
+            yield client
+
+    @property
+    def ran(self) -> list[dict[str, Any]]:
+        file = self.folder / "ran.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def reviews(self, *states: ReviewState) -> list[Review]:
+        store = open_store(self.url)
+        try:
+            return store.reviews(states=frozenset(states) or None)
+        finally:
+            store.close()
+
+    def records(self) -> list[Any]:
+        store = open_store(self.url)
+        try:
+            return store.records()
+        finally:
+            store.close()
+
+    def decide(self, what: str, **said: Any) -> Review:
+        """A person decides on the review that waits, as soon as there is one."""
+        store = open_store(self.url)
+        try:
+            queue = Queue(store)
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                found = store.reviews(states=frozenset({ReviewState.PENDING}))
+                if found:
+                    return getattr(queue, what)(found[-1].id, by="ada", seen_digest=found[-1].digest, **said)
+                time.sleep(0.02)
+            raise AssertionError("nothing waits")
+        finally:
+            store.close()
+
+    def deciding(self, what: str, **said: Any) -> threading.Thread:
+        thread = threading.Thread(target=self.decide, args=(what,), kwargs=said, daemon=True)
+        thread.start()
+        return thread
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path)
+
+
+def text(result: Any) -> str:
+    return "\n".join(block.text for block in result.content)
+
+
+Make = Callable[..., Library]
