@@ -18,6 +18,7 @@ from agents import (
     WebSearchTool,
     handoff,
 )
+from agents.strict_schema import ensure_strict_json_schema
 
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
@@ -29,6 +30,7 @@ from guardrail_openai.agents.sampling import TurnSampler
 from guardrail_openai.agents.tools import guarded_tool
 from guardrail_openai.desk import Desk
 
+_NO_INPUT: tuple[dict[str, Any], ...] = ({}, ensure_strict_json_schema({}))
 _HOSTED = (CodeInterpreterTool, FileSearchTool, HostedMCPTool, ImageGenerationTool, WebSearchTool)
 
 
@@ -113,7 +115,7 @@ def _handed(one: Any, seat: Seat, copies: dict[int, Agent[Any]]) -> Any:
     target = reference() if callable(reference) else None
     if not isinstance(one, Handoff) or not isinstance(target, Agent):
         raise ConfigError(f"the handoff {getattr(one, 'tool_name', one)!r} does not say to which agent: use handoff()")
-    if one.input_json_schema:
+    if one.input_json_schema not in _NO_INPUT:
         raise ConfigError(
             f"the handoff {one.tool_name!r} acts on arguments of the model's, and the SDK lets nothing hold a handoff: "
             "put what its on_handoff does into a function tool"
