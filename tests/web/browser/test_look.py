@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +32,7 @@ WEIRD: dict[str, Any] = {
     "\u202eabc": "\u202etxt.exe",
     "k" * 90: ["v" * 300, None, True, {"deep": {"er": [1]}}],
 }
+ROOT = Path(__file__).parents[3]
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 """All that may be different in the dark."""
 Step = Callable[[Page], object]
@@ -140,8 +144,10 @@ def _wrong(page: Page) -> None:
 
 
 def complaints(page: Page, **options: Any) -> list[str]:
-    """What axe finds on a page: rule and place."""
-    found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    """What axe, which is in the page, finds there: rule and place."""
+    found = page.evaluate(
+        "async options => (await axe.run(document, options)).violations", {"resultTypes": ["violations"], **options}
+    )
     return [
         f"{one['id']}: {node['target']} {node['html'][:160]} {node['failureSummary']}"
         for one in found
@@ -157,6 +163,7 @@ def test_every_page(site: Entrance, enter: Enter, monkeypatch: pytest.MonkeyPatc
         "eva", bypass_csp=True, reduced_motion="reduce"
     )  # axe is a script of a test, and comes from nowhere that the page allows
     wrong: list[str] = []
+    axe = Axe().axe_script
     page = person.page
 
     def check(looks: list[Look]) -> None:
@@ -167,6 +174,7 @@ def test_every_page(site: Entrance, enter: Enter, monkeypatch: pytest.MonkeyPatc
                 wrong.append(f"{look.name}: status {answer.status}")
             (look.do or nothing)(page)
             page.emulate_media(color_scheme="light")
+            page.evaluate(axe)
             wrong.extend(f"{look.name}: {one}" for one in complaints(page))
             page.emulate_media(color_scheme="dark")
             wrong.extend(f"{look.name}, dark: {one}" for one in complaints(page, runOnly=OF_COLOURS))
@@ -179,3 +187,14 @@ def test_every_page(site: Entrance, enter: Enter, monkeypatch: pytest.MonkeyPatc
     page.context.clear_cookies()
     check([*door_of(site)])
     assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("chromium")
+def test_the_pictures_of_the_documentation_can_be_taken_anew(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    command = [sys.executable, "-m", "tests.web.browser.screenshots", str(tmp_path)]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    names = {"reviews", "review", "edit", "dashboard", "phone", "dark"}
+    assert {one.stem for one in tmp_path.iterdir()} == names
