@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
+from enum import Enum
 from importlib import import_module
 from typing import Any
 
@@ -53,8 +54,15 @@ def _commands(command: click.Command, path: tuple[str, ...], parent: click.Conte
 
 
 def _names(package: str) -> str:
-    public = (name for name in import_module(package).__all__ if not name.startswith("__"))
-    return "\n\n".join(f"::: {package}.{name}" for name in public)
+    module = import_module(package)
+    public = (name for name in module.__all__ if not name.startswith("__"))
+    return "\n\n".join(f"::: {package}.{name}{_options(vars(module).get(name))}" for name in public)
+
+
+def _options(value: Any) -> str:
+    """The values of an enumeration have no docstrings, and are its whole point."""
+    named = isinstance(value, type) and issubclass(value, Enum)
+    return "\n    options: {show_if_no_docstring: true}" if named else ""
 
 
 def _schema(name: str) -> str:

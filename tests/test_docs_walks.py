@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
@@ -37,17 +39,30 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def run(line: str) -> str:
-    """What a line of the shell prints, in the directory at hand."""
+    """What a line of the shell prints, in the directory at hand. The worker is a process of its own."""
     words = [os.environ["USER"] if word == "$USER" else word for word in shlex.split(line)]
     assert words[0] in ("guardrail", "python"), line
-    if words[0] == "guardrail" and words[1] not in ("worker", "label"):  # which load the reader's files
-        told = CliRunner().invoke(main, words[1:])
-        assert told.exit_code == 0, f"{line}\n{told.output}"
-        return told.output
-    program = [sys.executable, "-m", "guardrail"] if words[0] == "guardrail" else [sys.executable]
-    done = subprocess.run([*program, *words[1:]], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    if words[1] == "worker":
+        worker = [sys.executable, "-m", "guardrail", *words[1:]]
+        done = subprocess.run(worker, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+    try:
+        if words[0] == "guardrail":
+            told = CliRunner().invoke(main, words[1:])
+            assert told.exit_code == 0, f"{line}\n{told.output}"
+            return told.output
+        printed = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+            patch.setattr(sys, "argv", words[1:])
+            runpy.run_path(words[1])
+        return printed.getvalue()
+    finally:  # as a process does when it ends
+        if (program := sys.modules.pop("agent", None)) is not None:
+            program.threads.conn.close()
+            program.guard.store.close()
+        for name in ("model", "payments"):
+            sys.modules.pop(name, None)
 
 
 def approve_in_the_page() -> None:
@@ -68,6 +83,7 @@ def test_the_tutorial_runs_from_the_first_call_to_a_calibrated_policy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     for name, value in {"USER": "ana", "COLUMNS": "200", "PYTHONWARNINGS": "ignore"}.items():
         monkeypatch.setenv(name, value)
     said: list[str] = []
