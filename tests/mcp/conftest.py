@@ -16,10 +16,13 @@ import pytest
 
 pytest.importorskip("mcp")
 
+import anyio
+import yaml
 from mcp import Client, StdioServerParameters, stdio_client
 
-from guardrail import Queue, open_store
+from guardrail import Policy, Queue, open_store
 from guardrail.types import Review, ReviewState
+from guardrail_mcp import Proxy, Settings
 
 SERVER = str(Path(__file__).parents[1] / "support" / "mcp_server.py")
 POLICY = """
@@ -40,6 +43,7 @@ class Library:
 
     folder: Path
     options: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
     policy: str = POLICY
     wait: float = 20.0
     refers: str = ""
@@ -62,10 +66,39 @@ class Library:
         return StdioServerParameters(command=self.upstream[0], args=self.upstream[1:])
 
     @asynccontextmanager
-    async def client(self, *, direct: bool = False, mode: str = "legacy", **how: Any) -> AsyncIterator[Client]:
-        parameters = self.direct() if direct else self.command()
-        async with Client(stdio_client(parameters), mode=mode, **how) as client:
+    async def client(
+        self, *, direct: bool = False, process: bool = False, mode: str = "legacy", **how: Any
+    ) -> AsyncIterator[Client]:
+        """A client behind the proxy, which is a process of its own or runs in this one."""
+        transport = stdio_client(self.command() if process else self.direct())
+        async with Client(transport if direct or process else self.within(), mode=mode, **how) as client:
             yield client
+
+    @asynccontextmanager
+    async def within(self) -> AsyncIterator[Any]:
+        """The proxy in this process, before the server as a process of its own."""
+        to_proxy, at_proxy = anyio.create_memory_object_stream[Any](0)
+        to_client, at_client = anyio.create_memory_object_stream[Any](0)
+        store = open_store(self.url)
+        settings = Settings(
+            policy=Policy.parse(yaml.safe_load(self.policy) or {}),
+            thread_id="mcp/books",
+            requester="mcp/books",
+            wait=self.wait,
+            **self.settings,
+        )
+
+        async def proxied() -> None:
+            async with stdio_client(self.direct()) as server, to_client, at_proxy:
+                await Proxy(settings, store).run((at_proxy, to_client), server)
+
+        try:
+            async with anyio.create_task_group() as tasks, to_proxy, at_client:
+                tasks.start_soon(proxied)
+                yield at_client, to_proxy
+                await to_proxy.aclose()
+        finally:
+            store.close()
 
     @property
     def ran(self) -> list[dict[str, Any]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
+
 import anyio
 import pytest
 from mcp import MCPError
@@ -66,10 +70,10 @@ async def test_an_approval_after_the_wait_runs_the_same_call_when_it_comes_again
 
 async def test_an_approval_outlives_the_proxy(library: Library) -> None:
     library.wait = 0.3
-    async with library.client() as client:
+    async with library.client(process=True) as client:
         await client.call_tool("lend", LEND)
     library.decide("approve")
-    async with library.client() as client:
+    async with library.client(process=True) as client:
         result = await client.call_tool("lend", LEND)
     assert result.structured_content == LEND
 
@@ -173,17 +177,17 @@ async def test_a_call_that_was_cancelled_while_it_ran_waits_for_a_human_when_it_
 @pytest.mark.parametrize("reviewed", [False, True], ids=["unreviewed", "reviewed"])
 async def test_a_call_during_which_the_server_died_is_not_run_again(library: Library, reviewed: bool) -> None:
     library.policy = "{}\n" if reviewed else library.policy
-    with pytest.raises(BaseException):  # noqa: PT011 - the SDK may group it
+    said = ""
+    with suppress(BaseException):  # the connection ends with the server
         async with library.client() as client:
             thread = library.deciding("approve") if reviewed else None
             try:
                 await client.call_tool("fall", {"how": "exit"})
             except MCPError as error:
-                assert "not known whether it took effect" in str(error)
-                raise
-            finally:
-                if thread:
-                    thread.join()
+                said = str(error)
+            if thread:
+                thread.join()
+    assert "not known whether it took effect" in said
     if reviewed:
         assert [one.state for one in library.reviews()] == [ReviewState.OUTCOME_UNKNOWN]
     library.wait = 0.3
@@ -198,3 +202,24 @@ async def test_a_tool_that_the_server_does_not_list_is_not_called(library: Libra
         result = await client.call_tool("nothing", {})
     assert result.is_error
     assert "no tool named" in text(result)
+
+
+async def test_a_call_during_which_the_proxy_was_killed_is_not_run_again(library: Library) -> None:
+    with suppress(BaseException):
+        async with library.client(process=True) as client, anyio.create_task_group() as tasks:
+
+            async def kill() -> None:
+                while not library.ran:
+                    await anyio.sleep(0.05)
+                os.kill(int((library.folder / "proxy.pid").read_text()), signal.SIGKILL)
+
+            tasks.start_soon(kill)
+            await client.call_tool("slow", {"seconds": 20})
+    library.wait = 0.3
+    async with library.client() as client:
+        result = await client.call_tool("slow", {"seconds": 20})
+    assert result.is_error
+    assert [one["name"] for one in library.ran] == ["slow"]
+    (review,) = library.reviews()
+    assert "not known whether it took effect" in library.records()[0].conversation[0].text
+    assert review.state is ReviewState.PENDING

@@ -33,7 +33,7 @@ async def everything(client: Any) -> dict[str, Any]:
 async def test_whatever_is_no_call_comes_through_as_it_is(library: Library, mode: str) -> None:
     async with library.client(direct=True, mode=mode) as client:
         plain = await everything(client)
-    async with library.client(mode=mode) as client:
+    async with library.client(mode=mode, process=True) as client:
         assert await everything(client) == plain
 
 

@@ -79,6 +79,7 @@ def recommend(reader: str) -> str:
 
 
 if __name__ == "__main__":
+    (RAN.parent / "proxy.pid").write_text(str(os.getppid()))
     if len(sys.argv) > 2:
         tool = server._tool_manager.get_tool("lend")
         tool.parameters["properties"]["title"] = {"$ref": sys.argv[2]}
