@@ -85,7 +85,9 @@ def test_a_guarded_agent_is_not_guarded_twice() -> None:
 
 
 def test_hosted_tools_pass_where_that_is_said() -> None:
-    guarded(bare(tools=[WebSearchTool()]), thread_id="t", allow_hosted=True)
+    tools = [WebSearchTool(), *Bank().tools()]
+    agent = guarded(bare(tools=tools), thread_id="t", policy=rules("low"), allow_hosted=True)
+    assert len(agent.tools) == 4
     with pytest.raises(ConfigError, match="no tool guardrail"):
         guarded(bare(tools=[LocalShellTool(executor=lambda _r: "")]), thread_id="t", allow_hosted=True)
 
@@ -134,7 +136,8 @@ async def test_a_tools_own_wish_for_approval_is_kept(office: House) -> None:
     (item,) = result.interruptions
     state = result.to_state()
     # our queue was not asked, so it decides nothing here
-    assert await resume(agent, state) == [item]
+    (left,) = await resume(agent, state)
+    assert left.raw_item == item.raw_item
     state.approve(item)
     await Runner.run(agent, state)
     assert office.bank.run == [("pay", {"amount": 100})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,11 +32,12 @@ class Seat:
 
     async def assess(self, turn: Turn, response: Mapping[str, Any]) -> StepVerdict | None:
         """The verdict on what a response planned, kept before any of it can run."""
+        attempt = await asyncio.to_thread(self.desk.attempt, turn.answered)
         step = turn.step(
             response,
             thread_id=self.desk.thread_id,
             namespace=self.desk.namespace,
-            attempt=self.desk.attempt(turn.answered),
+            attempt=attempt,
             annotations=self.annotations,
         )
         return None if step is None else await self.guard.assess(step)

@@ -24,10 +24,10 @@ from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
 from guardrail.store import Store, open_store
-from guardrail.types import ToolSpec
 from guardrail_openai.agents.model import GuardedModel, Seat
 from guardrail_openai.agents.sampling import TurnSampler
 from guardrail_openai.agents.tools import guarded_tool
+from guardrail_openai.agents.turns import tool_spec
 from guardrail_openai.desk import Desk
 
 _NO_INPUT: tuple[dict[str, Any], ...] = ({}, ensure_strict_json_schema({}))
@@ -70,7 +70,8 @@ def guarded(
         options: of ``guardrail.AsyncGuard``.
 
     Raises:
-        ConfigError: calls of one of its tools could not be held, or the policy cannot be used.
+        ConfigError: calls of one of its tools could not be held, or the policy cannot be used or does not fit
+            its tools.
     """
     kept = open_store(store or "memory://") if isinstance(store, str | None) else store
     draws = TurnSampler(temperature=temperature) if sampler is None else sampler
@@ -86,12 +87,7 @@ def guarded(
     copies: dict[int, Agent[Any]] = {}
     first = _guarded(agent, seat, copies)
     tools = {tool.name: tool for one in copies.values() for tool in one.tools if isinstance(tool, FunctionTool)}
-    guard.policy.check(
-        tuple(
-            ToolSpec(name=tool.name, description=tool.description, parameters=tool.params_json_schema)
-            for tool in tools.values()
-        )
-    )
+    guard.policy.check(tuple(tool_spec(tool, seat.annotations) for tool in tools.values()))
     return first
 
 

@@ -73,7 +73,7 @@ class Turn:
         planned = replace(planned, calls=tuple(call for call in planned.calls if call.name not in handing))
         if not planned.calls:
             return None
-        tools = tuple(_spec(tool, annotations) for tool in self.tools if isinstance(tool, FunctionTool))
+        tools = tuple(tool_spec(tool, annotations) for tool in self.tools if isinstance(tool, FunctionTool))
         asked = digest("agents/v1", self.name, identity(self.sent), identity([[t.name, t.parameters] for t in tools]))
         calls = [[call.id, call.name, call.arguments] for call in planned.calls]
         named = planned.response_id not in (None, "", FAKE_RESPONSES_ID)
@@ -162,7 +162,8 @@ def _usage(response: ModelResponse, seconds: float) -> Usage:
     )
 
 
-def _spec(tool: FunctionTool, annotations: Mapping[str, Mapping[str, Any]]) -> ToolSpec:
+def tool_spec(tool: FunctionTool, annotations: Mapping[str, Mapping[str, Any]]) -> ToolSpec:
+    """A function tool as the model sees it."""
     return ToolSpec(
         name=tool.name,
         description=tool.description,
