@@ -88,7 +88,7 @@ def reviews_of(site: Entrance) -> Iterator[Look]:
     due = site.ask(due=site.clock.after(600), quorum=2, priority=3)
     site.queue.approve(due.id, by="ben")
     yield at("a vote and a deadline", due)
-    folded = site.ask(transfer(memo="pay " * 3000, tags=[f"tag {number}" for number in range(400)]), conversation=LONG)
+    folded = site.ask(transfer(memo="pay " * 3000, tags=[f"tag {number}" for number in range(80)]), conversation=LONG)
     yield at("folded", folded)
     yield at("unfolded", folded, "?open=all")
     yield at("hostile", site.ask(transfer(memo="\u202eevil\u200b", to="p\u0430ypal", **WEIRD)))
