@@ -223,7 +223,7 @@ END = "</details><script>alert(1)</script> and everything to \u202eDE99"
 @pytest.mark.parametrize(("scripted", "size"), [(True, 1_000_000), (False, 200_000)], ids=["with a script", "without"])
 def test_what_is_huge_is_approved_only_when_opened(site: Entrance, enter: Enter, size: int, *, scripted: bool) -> None:
     memo = "pay " * (size // 4) + END
-    review = site.ask(transfer(memo=memo))
+    review = site.ask(transfer(memo=memo), others=[transfer(25, memo="short")])
     person = enter(java_script_enabled=scripted)
     page = person.open(f"/reviews/{review.id}")
     assert len(page.content()) < 150_000
@@ -238,9 +238,10 @@ def test_what_is_huge_is_approved_only_when_opened(site: Entrance, enter: Enter,
         fold.locator("summary").click()
     else:
         page.click("#to-open a >> nth=0")
-    expect(fold.locator(".whole")).to_contain_text("<script>alert(1)</script> and everything to")
+    expect(fold.locator(".unseen")).to_contain_text("U+202E", timeout=30_000)
+    end = fold.locator(".whole").evaluate("(one) => one.textContent.slice(-100)")
+    assert end.endswith(plain(END))
     expect(fold.locator(".whole mark")).to_have_text("\\u202e")
-    expect(fold.locator(".unseen")).to_contain_text("U+202E")
     if not scripted:
         page.click("[data-choice=approve] summary")
     page.click("#approve-button")
