@@ -139,7 +139,8 @@ class Desk:
         if decision is None:
             self._told(review)
             text = "Not executed: no human decided on this call in time, which counts as a refusal."
-            return Said(text=text if review.state is ReviewState.EXPIRED else "Not executed: it was called off.")
+            expired = review.state is ReviewState.EXPIRED
+            return Said(text=text if expired else "Not executed: it was called off.", facts=known)
         if decision.type in RUNS:
             if (before := started_before(review)) is not None:
                 return Said(text=before, facts=known)

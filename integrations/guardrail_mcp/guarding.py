@@ -26,6 +26,7 @@ from guardrail.codec import digest
 from guardrail.engine import AsyncGuard
 from guardrail.errors import GuardrailError, PolicyError, SamplingError
 from guardrail.types import PlanningStep, Review, Sample, ToolCall, Turn
+from guardrail.visible import plain
 from guardrail_mcp.answers import KEY, Said, changed, waits
 from guardrail_mcp.desk import Desk, Let, Waits
 from guardrail_mcp.eliciting import Eliciting
@@ -299,7 +300,7 @@ class Guarding:
         try:
             self._settings.policy.check(specs(found))
         except PolicyError as error:
-            self._trouble = f"the policy does not fit this server's tools: {error}"
+            self._trouble = f"the policy does not fit this server's tools: {plain(str(error))}"
             print(f"guardrail mcp: {self._trouble}", file=sys.stderr)  # noqa: T201 - stdout is the protocol's
 
 

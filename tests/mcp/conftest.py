@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from guardrail import Policy, Queue, open_store
 from guardrail.types import Review, ReviewState
 from guardrail_mcp import Proxy, Settings
+from tests.support.approval_trace import Ran, taped
 
 SERVER = str(Path(__file__).parents[1] / "support" / "mcp_server.py")
 POLICY = """
@@ -47,6 +48,7 @@ class Library:
     policy: str = POLICY
     wait: float = 20.0
     refers: str = ""
+    elsewhere: bool = False
 
     @property
     def url(self) -> str:
@@ -70,6 +72,7 @@ class Library:
         self, *, direct: bool = False, process: bool = False, mode: str = "legacy", **how: Any
     ) -> AsyncIterator[Client]:
         """A client behind the proxy, which is a process of its own or runs in this one."""
+        self.elsewhere = self.elsewhere or direct or process
         transport = stdio_client(self.command() if process else self.direct())
         async with Client(transport if direct or process else self.within(), mode=mode, **how) as client:
             yield client
@@ -141,12 +144,16 @@ class Library:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
-    return Library(tmp_path)
+def library(tmp_path: Path) -> Iterator[Library]:
+    """Whatever a test does, agentack's rules on approvals hold on what happened in this process."""
+    library = Library(tmp_path)
+    with taped() as tape:
+        yield library
+        for one in [] if library.elsewhere else library.ran:
+            if not one["name"].endswith(" ended"):
+                tape.add(Ran(name=one["name"], arguments=one["arguments"], key=""))
+    assert library.elsewhere or tape.broken() == []
 
 
 def text(result: Any) -> str:
     return "\n".join(block.text for block in result.content)
-
-
-Make = Callable[..., Library]

@@ -209,7 +209,7 @@ async def test_a_call_during_which_the_proxy_was_killed_is_not_run_again(library
         async with library.client(process=True) as client, anyio.create_task_group() as tasks:
 
             async def kill() -> None:
-                while not library.ran:
+                while not library.ran:  # noqa: ASYNC110 - another process writes it
                     await anyio.sleep(0.05)
                 os.kill(int((library.folder / "proxy.pid").read_text()), signal.SIGKILL)
 
