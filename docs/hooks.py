@@ -19,7 +19,7 @@ import click
 
 _LINK = re.compile(r"\[([^\]\[]+)\]\((\.\./[^)\s]*)\)")
 _SCHEMA = re.compile(r"^<!-- schema (\w+) -->$", re.MULTILINE)
-_NAMES = re.compile(r"^<!-- names (\w+) -->$", re.MULTILINE)
+_NAMES = re.compile(r"^<!-- names ([\w.]+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
