@@ -18,7 +18,6 @@ from agents import (
     function_tool,
     handoff,
 )
-from agents.mcp import MCPServerStdio
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
@@ -57,7 +56,7 @@ HELD: list[tuple[dict[str, Any], str]] = [
     ({"tools": [LocalShellTool(executor=lambda _request: "")]}, "no tool guardrail"),
     ({"tools": [ApplyPatchTool(editor=None)]}, "no tool guardrail"),  # type: ignore[arg-type]
     ({"tools": [bare().as_tool("inner", "an agent")]}, "is an agent"),
-    ({"mcp_servers": [MCPServerStdio(params={"command": "true"})]}, "guardrail mcp"),
+    ({"mcp_servers": [object()]}, "guardrail mcp"),
     ({"prompt": {"id": "p"}}, "stored prompt"),
     ({"handoffs": [handoff(bare(), on_handoff=lambda _c, _i: None, input_type=Sum)]}, "nothing hold a handoff"),
     ({"handoffs": [bare(tools=[WebSearchTool()])]}, "by itself"),

@@ -271,6 +271,18 @@ def test_threads_are_kept_apart(server: OpenAIServer, guarded: GuardedClient) ->
     assert guarded.run(item, lambda **_: "paid")["content"] == "paid"
 
 
+def test_agents_of_one_conversation_and_tenants_are_kept_apart(server: OpenAIServer, client: OpenAI) -> None:
+    server.reset(call("pay", amount=100))
+    store = open_store("memory://")
+    given: dict[str, Any] = {"policy": rules("low"), "store": store, "thread_id": "t"}
+    item = (
+        GuardedClient(client, **given).chat.completions.create(**CHAT, temperature=0).choices[0].message.tool_calls[0]
+    )
+    for other in ({"namespace": "helper"}, {"tenant": "acme"}):
+        with pytest.raises(Refused, match="not seen"):
+            GuardedClient(client, **given, **other).permit(item).enter()
+
+
 def test_an_mcp_call_that_asks_first_is_answered_in_its_own_form(server: OpenAIServer, guarded: GuardedClient) -> None:
     """The provider waits for an approval of its own; the guard's verdict is that approval."""
     asked = {"id": "mcpr_1", "type": "mcp_approval_request", "name": "pay", "arguments": "{}", "server_label": "shop"}
