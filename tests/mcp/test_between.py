@@ -16,6 +16,7 @@ from guardrail.types import ReviewState
 from guardrail_mcp import Proxy, Settings
 
 PLANNED = {"amount": 5}
+SCHEMA = {"type": "object", "properties": {"amount": {"type": "integer"}}}
 
 
 class Side:
@@ -36,18 +37,20 @@ async def between(store: Any, **settings: Any) -> Any:
     streams = [anyio.create_memory_object_stream[Any](9) for _ in range(4)]
     (a_in, a_out), (b_in, b_out), (c_in, c_out), (d_in, d_out) = streams
     proxy = Proxy(Settings(policy=Policy(), thread_id="t", requester="r", **settings), store)
-    async with anyio.create_task_group() as tasks, a_in, b_out, c_in, d_out:
-        tasks.start_soon(proxy.run, (a_out, b_in), (c_out, d_in))
-        yield Side(b_out, a_in), Side(d_out, c_in)
-        await a_in.aclose()
-    for one in (a_out, b_in, c_out, d_in):
-        one.close()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(proxy.run, (a_out, b_in), (c_out, d_in))
+            yield Side(b_out, a_in), Side(d_out, c_in)
+            await a_in.aclose()
+    finally:
+        for one in (end for stream in streams for end in stream):
+            one.close()
 
 
 async def list_tools(server: Side) -> None:
     asked = await server.hear()
     assert asked.method == "tools/list"
-    await server.say(id=asked.id, result={"tools": [{"name": "pay", "inputSchema": {"type": "object"}}]})
+    await server.say(id=asked.id, result={"tools": [{"name": "pay", "inputSchema": SCHEMA}]})
 
 
 def decide(store: Any, how: str, **said: Any) -> None:

@@ -113,7 +113,7 @@ async def test_a_rejection_reaches_the_agent_and_stays(library: Library) -> None
 
 
 async def test_a_person_answers_in_the_tools_place(library: Library) -> None:
-    library.policy = "{}\n"
+    library.policy = "default: {tier: high}\n"
     async with library.client() as client:
         thread = library.deciding("respond", message="It is on my desk")
         result = await client.call_tool("look", {"title": "Emma"})
@@ -176,7 +176,7 @@ async def test_a_call_that_was_cancelled_while_it_ran_waits_for_a_human_when_it_
 
 @pytest.mark.parametrize("reviewed", [False, True], ids=["unreviewed", "reviewed"])
 async def test_a_call_during_which_the_server_died_is_not_run_again(library: Library, reviewed: bool) -> None:
-    library.policy = "{}\n" if reviewed else library.policy
+    library.policy = "default: {tier: high}\n" if reviewed else library.policy
     said = ""
     with suppress(BaseException):  # the connection ends with the server
         async with library.client() as client:

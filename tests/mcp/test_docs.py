@@ -17,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "mcp.md"
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not here")
 async def test_the_configuration_of_the_documentation(library: Library) -> None:
+    library.elsewhere = True
     page = PAGE.read_text()
     config = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])["mcpServers"]["files"]
     policy = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0].replace("[write_file, move_file]", "lend")
