@@ -2,6 +2,7 @@
 
 from guardrail.engine.feedback import feedback
 from guardrail.engine.guard import AsyncGuard, Guard
+from guardrail.engine.observing import Observer
 from guardrail.engine.permits import DISPATCHER, Permit, Refusal, bound, finished, permit, started_before
 from guardrail.engine.revealing import REVEAL, REVEALED, Revealed, reveal
 from guardrail.engine.reviewing import review_under
@@ -12,6 +13,7 @@ __all__ = [
     "REVEALED",
     "AsyncGuard",
     "Guard",
+    "Observer",
     "Permit",
     "Refusal",
     "Revealed",

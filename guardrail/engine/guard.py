@@ -17,6 +17,7 @@ from guardrail.engine.evidence import Risk
 from guardrail.engine.fingerprint import Fingerprints, judge_name
 from guardrail.engine.flow import Answer, Assessment, Draw, Flow, Inquire, Judge, Request, assess
 from guardrail.engine.hiding import Scribe, planned
+from guardrail.engine.observing import ObservedQueue, Observer, Observers
 from guardrail.engine.paying import Purse
 from guardrail.engine.refused import objections
 from guardrail.engine.reviewing import review_under
@@ -31,7 +32,7 @@ from guardrail.errors import (
     SamplingError,
 )
 from guardrail.policy import Policy
-from guardrail.review import Queue, call_digest, review_id
+from guardrail.review import call_digest, review_id
 from guardrail.sampling import Asker, AsyncAsker, AsyncSampler, Sampler, Shaped
 from guardrail.signals import Measure
 from guardrail.types import DecisionType, PlanningStep, Record, Review, Route, Sample, StepVerdict, ToolCall, Verdict
@@ -71,6 +72,7 @@ class _Base(Generic[S, E, Q]):
         requester: the agent, or whoever it acts for: who does not decide on its own calls, and whom the policy's
             ``floods`` count.
         reviews: whether calls that need a human are put before one; False where this guard only observes.
+        observers: are told what was decided and cannot change it, as those of ``guardrail.telemetry``.
         passthrough: control-flow exceptions of a framework; they are never taken for a failed measurement.
 
     Raises:
@@ -97,11 +99,13 @@ class _Base(Generic[S, E, Q]):
         tenant: str = "",
         requester: str = "",
         reviews: bool = True,
+        observers: Sequence[Observer] = (),
         passthrough: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.policy = policy
         self.store = store
-        self.queue = Queue(store, tenant=tenant)
+        self._observers = Observers(observers)
+        self.queue = ObservedQueue(store, tenant=tenant, observers=self._observers)
         self._tenant = tenant
         self._requester = requester
         self._reviews = reviews
@@ -190,7 +194,11 @@ class _Base(Generic[S, E, Q]):
             tenant=self._tenant,
         )
         record = self._scribe.masked(record, step)
-        verdict = record.verdict if self.store.add_record(record) else self.store.record(record.id).verdict
+        if self.store.add_record(record):
+            verdict = record.verdict
+            self._observers.tell("assessed", step, verdict, record.id)
+        else:
+            verdict = self.store.record(record.id).verdict
         self.open_reviews(step, verdict, at=at)
         return verdict
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrail.codec import digest
+from guardrail.engine.observing import ObservedQueue
 from guardrail.errors import ReviewError, StoreError
 from guardrail.review import RUNS, Queue, check_arguments, planned_as, raw_digest, runs_as
 from guardrail.types import Record, Review, ReviewState, Route, ToolCall, ToolSpec
@@ -67,10 +68,14 @@ def permit(
     Raises:
         ConfigError: the key to what a reviewer typed is not there; the approval is not used up.
     """
+    given: Permit | Refusal
     try:
-        return _Asked(store=store, queue=queue, call=call, by=by, tool=tool).decided(record_id, thread_id)
+        given = _Asked(store=store, queue=queue, call=call, by=by, tool=tool).decided(record_id, thread_id)
     except (ReviewError, StoreError) as error:
-        return Refusal(why=str(error))
+        given = Refusal(why=str(error))
+    if isinstance(queue, ObservedQueue):
+        queue.observers.tell("permitted" if isinstance(given, Permit) else "refused", record_id, given)
+    return given
 
 
 def finished(queue: Queue, permitted: Permit, *, by: str = DISPATCHER, note: str = "") -> None:

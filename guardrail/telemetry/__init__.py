@@ -1,0 +1,7 @@
+"""Observers of a guard: OpenTelemetry, LangSmith, logs. Names, numbers and ids; never arguments or a conversation."""
+
+from guardrail.telemetry.langsmiths import LangSmithObserver
+from guardrail.telemetry.logs import LogObserver, log_observer
+from guardrail.telemetry.opentelemetries import OpenTelemetryObserver
+
+__all__ = ["LangSmithObserver", "LogObserver", "OpenTelemetryObserver", "log_observer"]
