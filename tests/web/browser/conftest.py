@@ -45,9 +45,12 @@ class Now:
         self.ahead += timedelta(seconds=seconds)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each has contexts of its own, which are like browsers of other people."""
+    """A browser; each test has contexts of its own, which are like browsers of other people.
+
+    Of one module, since no event loop of another test can run in a thread that drives a browser.
+    """
     if not CHROMIUM:
         if os.environ.get("GUARDRAIL_REQUIRE_CHROMIUM"):
             pytest.fail("a browser is required here, and there is none: install chromium")
