@@ -7,7 +7,7 @@ import os
 from hypothesis import settings
 
 # the same examples on every run: what fails here fails everywhere
-settings.register_profile("fixed", derandomize=True)
+settings.register_profile("fixed", derandomize=True, deadline=None)  # seconds depend on the machine
 settings.load_profile("fixed")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
