@@ -132,3 +132,10 @@ async def test_a_server_that_lists_nothing_has_no_tool_called() -> None:
         asked = await server.hear()
         await server.say(id=asked.id, error={"code": -32601, "message": "no"})
         assert (await client.hear()).result["isError"]
+
+
+async def test_a_call_that_nobody_waits_for_reaches_no_server() -> None:
+    async with between(open_store("memory://")) as (client, server):
+        await client.say(method="tools/call", params={"name": "pay", "arguments": PLANNED})
+        await client.say(id=1, method="ping")
+        assert (await server.hear()).method == "ping"

@@ -171,6 +171,7 @@ async def test_a_call_that_was_cancelled_while_it_ran_waits_for_a_human_when_it_
             await client.call_tool("slow", {"seconds": 20})
         result = await client.call_tool("slow", {"seconds": 20})
     assert result.is_error
+    assert [one.state for one in library.reviews()] == [ReviewState.PENDING]
     assert [one["name"] for one in library.ran] == ["slow"]
 
 
