@@ -12,5 +12,5 @@ settings.load_profile("fixed")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
-for key in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GUARDRAIL_STORE", "GUARDRAIL_REVIEWER"):
+for key in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GUARDRAIL_STORE", "GUARDRAIL_REVIEWER", "COLUMNS", "LINES"):
     os.environ.pop(key, None)
