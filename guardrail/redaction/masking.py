@@ -69,7 +69,7 @@ class Masker:
         for name, value in arguments.items():
             key = str(name)
             kind = odd_key(key, secrets=hiding.secrets)
-            if kind is None and self.spans(key):
+            if kind is None and self._in_name(key):
                 kind = _IN_A_NAME
                 places[pointer("", name)] = kind
             shown = key if kind is None else self._mark(key, kind)
@@ -87,6 +87,12 @@ class Masker:
             return []
         found = [*self._shapes(text), *self._known(text)]
         return merged(found) if found else []
+
+    def _in_name(self, name: str) -> bool:
+        """Whether something hidden stands in the name of an argument. Names are not cut: one that only begins as a
+        hidden value does is a name.
+        """
+        return bool(name) and bool(self._shapes(name) or self._known(name, cut=False))
 
     def replaced(self, text: str, spans: Iterable[Span]) -> str:
         """The text with a mark in place of each span."""
@@ -131,7 +137,7 @@ class Masker:
         if isinstance(value, str):
             text = self.text(value)
             return None if text == value else text
-        if isinstance(value, Mapping) and any(self.spans(str(key)) for key in value):
+        if isinstance(value, Mapping) and any(self._in_name(str(key)) for key in value):
             return self._mark(_plain(value), _IN_A_NAME)
         if _is_number(value) and len(text := _plain(value)) > _LEAST and text.lower() in self._forms:
             return self._mark(*self._forms[text.lower()])
@@ -179,7 +185,7 @@ class Masker:
         found += [Span(start=start, end=end, kind=FORGED) for start, end in forged(text) if (start, end) not in marks]
         return [one for one in found if not any(start <= one.start and one.end <= end for start, end in marks)]
 
-    def _known(self, text: str) -> list[Span]:
+    def _known(self, text: str, *, cut: bool = True) -> list[Span]:
         if not self._forms:
             return []
         lowered = text.lower() if len(text.lower()) == len(text) else text
@@ -190,7 +196,7 @@ class Masker:
                 before = "" if len(form) >= _FREE else r"(?<![^\W_])"
                 pattern = re.compile(f"{before}{re.escape(form)}{edge}", re.IGNORECASE)
                 found += [Span(start=one.start(), end=one.end(), kind=kind) for one in pattern.finditer(text)]
-            if len(form) > _TAIL and (start := _cut(lowered, form)) is not None:
+            if cut and len(form) > _TAIL and (start := _cut(lowered, form)) is not None:
                 found.append(Span(start=start, end=len(text), kind=kind))
         return found
 

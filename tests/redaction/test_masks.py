@@ -276,3 +276,8 @@ def test_a_name_of_a_million_characters_is_no_trap() -> None:
 
     assert kind_of("a\u0301\u0302" * 300_000) is None
     assert kind_of("a_" * 500_000 + "password") == "password"
+
+
+def test_a_name_that_a_hidden_value_begins_with_stays() -> None:
+    hiding = Hiding(paths=("account",))
+    assert masked({"account": "account-Zq9-secret"}, hiding) == ({"account": "[hidden 1: account]"}, ("/account",))
