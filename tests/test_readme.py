@@ -91,7 +91,18 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_commands_were_found() -> None:
-    answered = {"log", "show", "worker", "reviews list", "reviews watch", "serve", "notify check", "doctor", "record", "bench"}
+    answered = {
+        "log",
+        "show",
+        "worker",
+        "reviews list",
+        "reviews watch",
+        "serve",
+        "notify check",
+        "doctor",
+        "record",
+        "bench",
+    }
     calibrated = {"demo", "simulate", "label", "calibrate", "policy diff", "status", "report", "replay"}
     assert answered | calibrated | {"explain-schema", "cluster"} <= set(COMMANDS)
 
