@@ -117,6 +117,12 @@ _NAMED: Final = re.compile(
     rf"(?<![A-Za-z0-9])({_KEY_NAMES})\\?[\"']?\s{{0,3}}(?:[:=]|=>)\s{{0,3}}{VALUE}", re.IGNORECASE
 )
 _NAMED_HINTS: Final = ("passw", "pwd", "passphrase", "secret", "key", "token")
+_ANY_HINT: Final = re.compile(
+    "|".join(map(re.escape, {*(one for shape in _SHAPES for one in shape.hints), *_NAMED_HINTS}))
+)
+"""Most texts have no hint at all, which one search tells."""
+_SHORTEST: Final = 6
+"""Characters of the shortest secret with what tells it, such as ``pwd="a``."""
 _DIGITS: Final = re.compile(r"(?<![0-9A-Za-z.])[2-6](?:[ -]?[0-9]){11,18}(?![0-9A-Za-z]|\.[0-9])")
 _ISSUERS: Final = (
     (re.compile(r"4"), frozenset({13, 16, 19})),
@@ -131,10 +137,14 @@ _ISSUERS: Final = (
 
 def find_secrets(text: str) -> list[Span]:
     """Where a text has something that looks like a secret, in order; pieces do not overlap."""
+    if len(text) < _SHORTEST:
+        return []
     lowered = text.lower()
-    found = [span for shape in _SHAPES if any(hint in lowered for hint in shape.hints) for span in _of(shape, text)]
-    if any(hint in lowered for hint in _NAMED_HINTS):
-        found += _named(text)
+    found: list[Span] = []
+    if _ANY_HINT.search(lowered):
+        found = [span for shape in _SHAPES if any(hint in lowered for hint in shape.hints) for span in _of(shape, text)]
+        if any(hint in lowered for hint in _NAMED_HINTS):
+            found += _named(text)
     found += [
         Span(start=one.start(), end=one.end(), kind="card number") for one in _DIGITS.finditer(text) if is_card(one[0])
     ]

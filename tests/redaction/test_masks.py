@@ -281,3 +281,9 @@ def test_a_name_of_a_million_characters_is_no_trap() -> None:
 def test_a_name_that_a_hidden_value_begins_with_stays() -> None:
     hiding = Hiding(paths=("account",))
     assert masked({"account": "account-Zq9-secret"}, hiding) == ({"account": "[hidden 1: account]"}, ("/account",))
+
+
+@pytest.mark.parametrize("text", ['pwd="a', "pwd='a", "pwd=abc", "a://:b@"])
+def test_the_shortest_secrets_are_found(text: str) -> None:
+    assert find_secrets(text)
+    assert not find_secrets(text[:-1].rstrip("\"'") if text[-1] != "@" else text[:-1])
