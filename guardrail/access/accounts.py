@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from guardrail.access.keeping import Keeping, account_id, utc_now
+from guardrail.access.keeping import Keeping, account_id
 from guardrail.access.passwords import Passwords
 from guardrail.access.throttling import Throttle
+from guardrail.clock import utc_now
 from guardrail.codec import digest
 from guardrail.errors import AccessError, NotPermitted
 from guardrail.names import skeleton

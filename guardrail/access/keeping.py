@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from guardrail import codec
+from guardrail.clock import utc_now
 from guardrail.codec import digest
 from guardrail.errors import AccessError, StoreError
 from guardrail.names import skeleton
@@ -32,11 +33,6 @@ _KINDS: Final[dict[type[Any], AccessKind]] = {
 }
 _RACES: Final = 32
 _PAGE: Final = 500
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 def account_id(tenant: str, name: str) -> str:

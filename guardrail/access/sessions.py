@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from guardrail.access.accounts import MAX_NAME, Accounts, principal_of
@@ -135,6 +135,4 @@ def _signed_in(cookie: str, account: Account, session: Session) -> SignedIn:
 
 
 def _later(at: str, by: timedelta) -> str:
-    from datetime import datetime
-
     return (datetime.fromisoformat(at) + by).isoformat()

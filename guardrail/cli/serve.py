@@ -90,9 +90,8 @@ def serve(
     if shared["store"] == "memory://":
         raise ConfigError("memory:// is this process's own, and no agent could reach it: name a store that lasts")
     try:
-        from guardrail.access import Access
         from guardrail.web import create_app
-        from guardrail.web.auth import load_provider, use_provider
+        from guardrail.web.auth import first_run, load_provider, use_provider
         from guardrail.web.server import bind, serve
     except ImportError as error:
         if (error.name or "").partition(".")[0] in _NEEDED:
@@ -113,8 +112,8 @@ def serve(
         promising = policy_file if policy is not None and policy.calibration else None
         keeping = upkeep_of(store, notify_file=notify_file, policy=promising, url=settings.url)
         click.echo(f"guardrail serves {plain(store.url)} at {settings.url}")
-        if (secret := Access(store).first_run(tenant=tenant)) is not None:
-            click.echo(f"Nobody can sign in yet. Make the first account, once, at {settings.url}/welcome/{secret}")
+        if (link := first_run(store, settings)) is not None:
+            click.echo(f"Nobody can sign in yet. Make the first account, once, at {link}")
         with keeping.running():
             serve(
                 app,

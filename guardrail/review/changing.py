@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from guardrail.clock import utc_now
 from guardrail.errors import NotFound, ReviewConflict, StoreError
 from guardrail.review import deadlines, people
 from guardrail.review.machine import WAITING, advance
@@ -18,11 +19,6 @@ Who = str | Principal
 Change = Callable[[Review, Principal, datetime], Review]
 _RACES: Final = 64
 _PAGE: Final = 500
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 class Reviews:

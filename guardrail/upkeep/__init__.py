@@ -10,8 +10,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from guardrail.clock import utc_now
 from guardrail.store import Store
-from guardrail.upkeep.loop import Done, Loop, TaskState, read_state, utc_now
+from guardrail.upkeep.loop import Done, Loop, TaskState, read_state
 from guardrail.upkeep.tasks import (
     FORGET,
     NOTIFY,

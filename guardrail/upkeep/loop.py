@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from guardrail.errors import GuardrailError, StoreError
@@ -167,11 +167,6 @@ def read_state(store: Store, name: str) -> tuple[int, TaskState]:
         return revision, TaskState(name=name, **json.loads(text))
     except (ValueError, TypeError):  # of another version: it starts anew
         return revision, TaskState(name=name)
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 def _key(name: str) -> str:

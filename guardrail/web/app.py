@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from guardrail.access import Access
+from guardrail.clock import utc_now
 from guardrail.policy import Policy
 from guardrail.review import Queue
 from guardrail.store import Store
@@ -22,16 +23,12 @@ from guardrail.web.metrics import Counted
 from guardrail.web.settings import Settings
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def create_app(
     store: Store,
     *,
     settings: Settings | None = None,
     policy: Policy | None = None,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
     door: Callable[[ASGIApp], ASGIApp] = auth.Authenticated,
 ) -> FastAPI:
     """The pages and the API over a store. The caller closes the store.

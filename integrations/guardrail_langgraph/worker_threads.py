@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from langgraph.types import Command, Interrupt
 
+from guardrail.clock import utc_now
 from guardrail.errors import ReviewConflict, StoreError
 from guardrail.review import Queue
 from guardrail.types import Principal, PrincipalKind, Review, ReviewState
@@ -97,11 +98,6 @@ class _Seen:
             if isinstance(messages, list)
             for message in messages
         )
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 async def close_answered(graphs: Sequence[Registered], queue: Queue, thread_id: str) -> list[Resumed]:

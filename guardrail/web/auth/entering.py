@@ -14,9 +14,8 @@ from guardrail.types import Purpose
 from guardrail.visible import plain
 from guardrail.web.auth.cookies import clear_session, one_cookie, session_name, set_session
 from guardrail.web.auth.doors import access_of, address_of
+from guardrail.web.forms import Form, local_path
 from guardrail.web.house import house
-from guardrail.web.pages.reviews_forms import Form
-from guardrail.web.pages.theme import local_path
 from guardrail.web.templating import page
 
 _log = logging.getLogger("guardrail.web")

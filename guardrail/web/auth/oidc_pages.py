@@ -16,8 +16,8 @@ from guardrail.errors import AccessError, NotFound, NotPermitted
 from guardrail.web.auth.doors import access_of, address_of
 from guardrail.web.auth.entering import entered
 from guardrail.web.errors import Refused, kind_with
+from guardrail.web.forms import local_path
 from guardrail.web.house import house
-from guardrail.web.pages.theme import local_path
 from guardrail.web.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from guardrail.access import SCOPES, SHORTEST
 from guardrail.errors import AccessError, GuardrailError
 from guardrail.web.auth.cookies import set_session
 from guardrail.web.auth.doors import access_of, address_of, signed_in
+from guardrail.web.forms import Form
 from guardrail.web.house import house
-from guardrail.web.pages.reviews_forms import Form
 from guardrail.web.templating import page
 
 router = APIRouter(include_in_schema=False)

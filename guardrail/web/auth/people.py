@@ -10,7 +10,7 @@ from guardrail.access import DECIDE, SCOPES
 from guardrail.errors import GuardrailError
 from guardrail.types import PrincipalKind
 from guardrail.web.auth.doors import access_of, link, signed_in
-from guardrail.web.pages.reviews_forms import Form
+from guardrail.web.forms import Form
 from guardrail.web.templating import page
 
 router = APIRouter(include_in_schema=False)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
-
-from fastapi import Depends
-from starlette.requests import Request
+from typing import Final
 
 from guardrail.errors import InvalidDecision
 from guardrail.types import Decision, DecisionType, Fault
+from guardrail.web.forms import Typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,39 +63,6 @@ PRESETS: Final = (
 )
 """What a rejected call is said to be: its fault becomes part of the label that calibration learns from."""
 _BY_KEY: Final = {preset.key: preset for preset in PRESETS}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Typed:
-    """The fields of a form, texts only, as they came."""
-
-    pairs: tuple[tuple[str, str], ...] = ()
-
-    def get(self, name: str, default: str = "") -> str:
-        """The last value of that name, as it was typed."""
-        return next((value for key, value in reversed(self.pairs) if key == name), default)
-
-    def text(self, name: str) -> str:
-        """The last value of that name, its line ends as this package writes them, without space around it."""
-        return self.get(name).replace("\r\n", "\n").strip()
-
-    def all(self, name: str) -> list[str]:
-        """Every value of that name."""
-        return [value for key, value in self.pairs if key == name]
-
-    @property
-    def looks(self) -> bool:
-        """Whether it only asks to see the page again: it was Enter in a field that sent it, and no button."""
-        return self.get("do") == "look"
-
-
-async def _typed(request: Request) -> Typed:
-    form = await request.form()
-    return Typed(pairs=tuple((name, value) for name, value in form.multi_items() if isinstance(value, str)))
-
-
-Form = Annotated[Typed, Depends(_typed)]
-"""A route's form."""
 
 
 def decision_kind(form: Typed) -> DecisionType:

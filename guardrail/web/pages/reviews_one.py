@@ -16,8 +16,9 @@ from guardrail.review import RUNS, WAITING
 from guardrail.review.people import check_reviewer
 from guardrail.types import DecisionType, Review, ReviewState
 from guardrail.web.errors import status_of
+from guardrail.web.forms import Form, Typed
 from guardrail.web.house import house, principal, whole_review
-from guardrail.web.pages.reviews_forms import Form, Typed, decision_kind, plain_decision, revision
+from guardrail.web.pages.reviews_forms import decision_kind, plain_decision, revision
 from guardrail.web.pages.reviews_page import base_arguments, revealed, shown
 from guardrail.web.pages.reviews_scene import scene
 from guardrail.web.show import read_form, unopened

@@ -11,8 +11,9 @@ from guardrail.engine import Revealed
 from guardrail.errors import GuardrailError
 from guardrail.types import Review
 from guardrail.visible import warnings
+from guardrail.web.forms import Typed
 from guardrail.web.pages import reviews_words
-from guardrail.web.pages.reviews_forms import PRESETS, Typed
+from guardrail.web.pages.reviews_forms import PRESETS
 from guardrail.web.pages.reviews_scene import Scene, scene
 from guardrail.web.show import (
     Opening,

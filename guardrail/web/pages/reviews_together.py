@@ -12,10 +12,11 @@ from guardrail.errors import InvalidDecision, NotPermitted
 from guardrail.review import MAX_BATCH, Outcome
 from guardrail.types import DecisionType, Review
 from guardrail.web.errors import status_of
+from guardrail.web.forms import Form, Typed
 from guardrail.web.house import house, principal, whole_review
 from guardrail.web.pages import reviews_words
 from guardrail.web.pages.reviews_filter import equal_ones
-from guardrail.web.pages.reviews_forms import PRESETS, Form, Typed, decision_kind, plain_decision
+from guardrail.web.pages.reviews_forms import PRESETS, decision_kind, plain_decision
 from guardrail.web.pages.reviews_scene import may_act
 from guardrail.web.show import Opening, show_value, unopened
 from guardrail.web.templating import page

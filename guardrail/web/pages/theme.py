@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from guardrail.web.forms import Form, local_path
 from guardrail.web.house import house
-from guardrail.web.pages.reviews_forms import Form
 from guardrail.web.templating import THEME, THEMES
 
 router = APIRouter()
@@ -22,10 +22,3 @@ def choose(request: Request, form: Form) -> Response:
         secure = house(request).settings.secure
         back.set_cookie(THEME, form.get("theme"), max_age=_YEAR, samesite="lax", secure=secure)
     return back
-
-
-def local_path(text: str) -> str:
-    """A path of this server to go to; the start, where the text is none. No other server, and no line of a header."""
-    if not text.startswith("/") or text[1:2] in ("/", "\\") or not text.isprintable() or not text.isascii():
-        return "/"
-    return text
