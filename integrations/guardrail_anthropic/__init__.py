@@ -1,0 +1,1 @@
+"""The guard for loops around Anthropic's Messages API."""
