@@ -85,6 +85,17 @@ class Policy:
         return load(path, cls)
 
     @classmethod
+    def of(cls, policy: Policy | str | os.PathLike[str] | None) -> Policy:
+        """What an adapter is given as its policy: one, the path of a file, or None for the one without rules.
+
+        Raises:
+            PolicyError: the file cannot be read or used.
+        """
+        if policy is None:
+            return cls()
+        return policy if isinstance(policy, Policy) else cls.load(policy)
+
+    @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Policy:
         """The policy in a mapping of the file's form.
 

@@ -87,7 +87,7 @@ class GuardrailCallbackHandler(BaseCallbackHandler):
         model: BaseChatModel | None = None,
         *,
         tools: Sequence[Tool],
-        policy: Policy | None = None,
+        policy: Policy | str | None = None,
         store: Store | str | None = None,
         sampler: AnySampler | None = None,
         entailment: AnyEntailment | None = None,

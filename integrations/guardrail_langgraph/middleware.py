@@ -35,7 +35,7 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
     Args:
         model: the agent's chat model; as a string, as ``create_agent`` takes it.
         tools: the agent's tools.
-        policy: stakes by tool; by default every tool is high.
+        policy: stakes by tool, or the path of its file; by default every tool is high.
         interrupt_on: LangChain's ``HumanInTheLoopMiddleware`` setting, in a policy's place.
         store: a store, or its URL; by default in memory, gone with the process.
         options: further arguments of ``GuardrailNode``.
@@ -50,7 +50,7 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
         model: BaseChatModel | str,
         *,
         tools: Sequence[Tool],
-        policy: Policy | None = None,
+        policy: Policy | str | None = None,
         interrupt_on: Mapping[str, Any] | None = None,
         store: Store | str | None = None,
         **options: Any,

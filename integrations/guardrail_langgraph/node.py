@@ -82,7 +82,7 @@ class GuardrailNode(Runnable[Any, Any]):
     Args:
         model: the chat model that plans, before ``bind_tools``.
         tools: the tools it may call.
-        policy: stakes by tool; by default every tool is high.
+        policy: stakes by tool, or the path of its file; by default every tool is high.
         store: a store, or its URL ("sqlite:///guardrail.db"); by default in memory, gone with the process.
         sampler: draws a planning step again; by default from ``model``.
         entailment: judges free texts that differ; by default they are different.
@@ -109,7 +109,7 @@ class GuardrailNode(Runnable[Any, Any]):
         model: BaseChatModel | None = None,
         *,
         tools: Sequence[Tool],
-        policy: Policy | None = None,
+        policy: Policy | str | None = None,
         store: Store | str | None = None,
         sampler: AnySampler | None = None,
         entailment: AnyEntailment | None = None,

@@ -50,7 +50,7 @@ class Wiring:
         model: BaseChatModel | None,
         *,
         tools: Sequence[Tool],
-        policy: Policy | None,
+        policy: Policy | str | None,
         store: Store | str | None,
         sampler: AnySampler | None,
         entailment: AnyEntailment | None,
@@ -75,7 +75,7 @@ class Wiring:
             sampler = ChatModelSampler(model)
         self.tools = list(tools)
         self.registered: dict[str, ToolSpec] = {spec.name: spec for spec in tool_specs_from(self.tools)}
-        self.policy = policy or Policy()
+        self.policy = Policy.of(policy)
         self.policy.check(tuple(self.registered.values()))
         self.store = open_store(store or "memory://") if isinstance(store, str | None) else store
         self._speculation = self._speculative(sampler) if speculate else None

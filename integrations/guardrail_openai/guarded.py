@@ -48,7 +48,7 @@ class GuardedClient:
 
     Args:
         client: ``OpenAI`` or ``AsyncOpenAI``; of the latter, ``create``, ``run`` and waiting are awaited.
-        policy: what each tool's stakes ask for.
+        policy: what each tool's stakes ask for, or the path of its file.
         store: where records and reviews are kept, or its address; by default in memory.
         thread_id: which conversation this is; after a restart its calls are found by it. Empty: a new one.
         namespace: where in the conversation, if several agents share it.
@@ -66,7 +66,7 @@ class GuardedClient:
         self,
         client: OpenAI | AsyncOpenAI,
         *,
-        policy: Policy | None = None,
+        policy: Policy | str | None = None,
         store: Store | str | None = None,
         thread_id: str = "",
         namespace: str = "",
@@ -81,7 +81,7 @@ class GuardedClient:
         kept = open_store(store or "memory://") if isinstance(store, str | None) else store
         kind: Any = AsyncGuard if isinstance(client, AsyncOpenAI) else Guard
         draws = OpenAISampler(client) if sampler is None else sampler
-        self.guard: Any = kind(policy or Policy(), draws, kept, entailment=entailment, **options)
+        self.guard: Any = kind(Policy.of(policy), draws, kept, entailment=entailment, **options)
         self.asynchronous = isinstance(client, AsyncOpenAI)
         self._client: Any = client
         self._annotations = annotations

@@ -38,7 +38,7 @@ def guarded(
     agent: Agent[Any],
     *,
     thread_id: str,
-    policy: Policy | None = None,
+    policy: Policy | str | None = None,
     store: Store | str | None = None,
     namespace: str = "",
     annotations: Mapping[str, Mapping[str, Any]] | None = None,
@@ -58,7 +58,7 @@ def guarded(
     Args:
         agent: the agent, with all its tools.
         thread_id: which conversation this is; the calls of a saved state are found by it.
-        policy: what each tool's stakes ask for.
+        policy: what each tool's stakes ask for, or the path of its file.
         store: where records and reviews are kept, or its address; by default in memory.
         namespace: where in the conversation, if several runs share it.
         annotations: MCP annotations of tools, by name.
@@ -75,7 +75,7 @@ def guarded(
     """
     kept = open_store(store or "memory://") if isinstance(store, str | None) else store
     draws = TurnSampler(temperature=temperature) if sampler is None else sampler
-    guard = AsyncGuard(policy or Policy(), draws, kept, entailment=entailment, **options)
+    guard = AsyncGuard(Policy.of(policy), draws, kept, entailment=entailment, **options)
     tenant = str(options.get("tenant", ""))
     seat = Seat(
         guard=guard,
