@@ -1,1 +1,11 @@
-"""Where a call that was assessed is let through, once, or held: what adapters share."""
+"""What adapters share: an assessed call is let through once, held, or refused, whatever API it came from.
+
+An adapter makes a ``PlanningStep`` of a model's turn, has ``Guard.assess`` decide on it, and asks a ``Desk`` right
+where each tool would be started.
+"""
+
+from guardrail.desk.desk import Desk
+from guardrail.desk.held import Held, Kinds, PlanAgain, Planned, Refused, WaitsForReview
+from guardrail.desk.permitting import Permitting
+
+__all__ = ["Desk", "Held", "Kinds", "Permitting", "PlanAgain", "Planned", "Refused", "WaitsForReview"]
