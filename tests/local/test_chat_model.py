@@ -116,7 +116,8 @@ def test_words_are_a_sample_too(chat):
     assert step.planned.valid
 
 
-def test_a_call_that_cannot_be_read_is_no_evidence(chat):
+def test_a_call_that_cannot_be_read_is_no_evidence(learned, words):
+    chat = LocalChatModel.of(learned, words, max_tokens=120, top_p=0.9)  # what it has learned, and no slip
     step = chat.plan(asks("broken"), [WEATHER])
     assert step.planned.status is SampleStatus.UNPARSABLE
     assert "cannot be read" in step.planned.detail
@@ -124,7 +125,7 @@ def test_a_call_that_cannot_be_read_is_no_evidence(chat):
 
 
 def test_an_answer_that_is_cut_is_truncated_whatever_it_says(learned, words):
-    chat = LocalChatModel.of(learned, words, max_tokens=20)
+    chat = LocalChatModel.of(learned, words, max_tokens=20, top_p=0.9)  # what it has learned, and no slip
     for asked in ("sure", "long"):
         step = chat.plan(asks(asked), [WEATHER])
         assert step.planned.status is SampleStatus.TRUNCATED
@@ -267,7 +268,7 @@ def test_threads_share_one_model(chat):
 
 def test_a_folder_is_loaded_on_first_use_and_shared(learned, words, tmp_path):
     folder = write(tmp_path / "tiny", learned, words)
-    one, other = LocalChatModel(folder), LocalChatModel(folder, max_tokens=60)
+    one, other = LocalChatModel(folder), LocalChatModel(folder, max_tokens=60, top_p=0.9)
     one.load()
     step = one.plan(asks("sure"), [WEATHER])
     assert step.planned.calls[0].arguments == {"city": "Zürich"}

@@ -358,6 +358,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**server.sent, **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
+            server.left()  # before the client can know that it may send the next one
             self.wfile.write(raw)
 
     return Handler

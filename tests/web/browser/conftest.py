@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from guardrail.store import SQLiteStore
 from guardrail.web import Settings
@@ -27,6 +27,8 @@ CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
 WIDE, PHONE = (1280, 900), (360, 740)
+PATIENCE = 60.0
+"""For how many seconds a page may not yet show what it should: a machine may have much else to do."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail("a browser is required here, and there is none: install chromium")
         pytest.skip("there is no chromium on this machine")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=1000 * PATIENCE)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
@@ -103,6 +106,13 @@ class Person:
         self.page.goto(self.url + path)
         return self.page
 
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for something that the browser tells when it gets to it, after the page itself went on."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end
+            self.page.wait_for_timeout(50)
+
     @property
     def overflow(self) -> int:
         """By how many pixels the page is wider than the screen."""
@@ -124,7 +134,7 @@ def enter(chromium: Browser, site: Entrance) -> Iterator[Enter]:
     def come(name: str = "root", *, size: tuple[int, int] = WIDE, look: Any = "light", **more: Any) -> Person:
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=look, **more)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         person = Person(page=page, url=site.settings.url, said=[])
         people.append(person)

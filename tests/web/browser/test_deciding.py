@@ -23,6 +23,7 @@ def look(person: Person, review: Review, more: str = "") -> Page:
 def done(site: Entrance, page: Page, review: Review, said: str) -> Any:
     expect(page).to_have_url(re.compile(rf"/reviews/{review.id}\?said={said}"))
     expect(page.locator("#said")).to_be_visible()
+    page.wait_for_load_state()  # and the page's script listens
     return site.store.review(review.id).decision
 
 

