@@ -18,17 +18,16 @@ from typing import Any, Self
 
 from openai import AsyncOpenAI, OpenAI
 
+from guardrail.desk import Desk, Permitting
 from guardrail.engine import AsyncGuard, Guard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
 from guardrail.store import Store, open_store
 from guardrail.types import PlanningStep, StepVerdict
-from guardrail_openai.desk import Desk
 from guardrail_openai.endpoints import Chat, Endpoint
 from guardrail_openai.heard import GuardedAsyncStream, GuardedStream, HeardChat, HeardResponse
-from guardrail_openai.held import PlanAgain, Refused
+from guardrail_openai.held import KINDS, PlanAgain, Refused
 from guardrail_openai.hosted import check_request
-from guardrail_openai.permitting import Permitting
 from guardrail_openai.plain import items, mapping, snapshot
 from guardrail_openai.raw_calls import RawCall, answered_ids
 from guardrail_openai.sampler import OpenAISampler
@@ -141,7 +140,7 @@ class GuardedClient:
         if not any(key in mapping(snapshot(response)) for key in _KEPT_PLAN):
             return None
         step = planning_step(None, response, thread_id=self.thread_id, namespace=self._namespace)
-        found = self._desk.step(step.id, [RawCall.of(call) for call in step.planned.calls])
+        found = self._desk.step(step.id, step.planned.calls)
         return None if found is None else found.verdict
 
     def permit(self, call: Any, response: Any = None) -> Permitting:
@@ -170,34 +169,39 @@ class GuardedClient:
         Raises:
             WaitsForReview: nobody has decided. Nothing is lost: run it again later, or tell the model its ``message``.
         """
-        permitting = self.permit(call, response)
+        raw, permitting = RawCall.of(call), self.permit(call, response)
         if self.asynchronous:
-            return self._arun(permitting, tools, wait)
-        function = _function(tools, permitting.raw)
+            return self._arun(raw, permitting, tools, wait)
+        function = _function(tools, raw)
         if function is not None and inspect.iscoroutinefunction(function):
-            raise ConfigError(f"{permitting.raw.call.name} is asynchronous: give GuardedClient an AsyncOpenAI client")
+            raise ConfigError(f"{raw.call.name} is asynchronous: give GuardedClient an AsyncOpenAI client")
         try:
             permitting.enter(wait)
         except (PlanAgain, Refused) as held:
             return held.message
         with permitting as permit:
-            return permitting.raw.result(_called(function, permit.call.arguments))
+            return raw.result(_called(function, permit.call.arguments))
 
-    async def _arun(self, permitting: Permitting, tools: Tools, wait: float | None) -> dict[str, Any]:
-        function = _function(tools, permitting.raw)
+    async def _arun(self, raw: RawCall, permitting: Permitting, tools: Tools, wait: float | None) -> dict[str, Any]:
+        function = _function(tools, raw)
         try:
             await permitting.aenter(wait)
         except (PlanAgain, Refused) as held:
             return held.message
         async with permitting as permit:
             value = _called(function, permit.call.arguments)
-            return permitting.raw.result(await value if inspect.isawaitable(value) else value)
+            return raw.result(await value if inspect.isawaitable(value) else value)
 
     def _sit(self, thread_id: str, namespace: str) -> None:
         self.thread_id = thread_id
         self._namespace = namespace
         self._desk = Desk(
-            self.guard, thread_id=thread_id, namespace=namespace, tenant=self._tenant, wakes=self.asynchronous
+            self.guard,
+            thread_id=thread_id,
+            namespace=namespace,
+            tenant=self._tenant,
+            wakes=self.asynchronous,
+            kinds=KINDS,
         )
         self.chat = Chat(self._client.chat, self._send)
         self.responses = Endpoint(self._client.responses, self._send, "client.responses")

@@ -9,22 +9,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from guardrail.desk import Planned
 from guardrail.errors import ConfigError
 from guardrail.types import ToolCall
 from guardrail_openai import chat, responses
 from guardrail_openai.plain import mapping, snapshot, text
 
 CHAT = "chat"
+_APPROVAL = "mcp_approval_request"
 _SHELL_FAILED = {"type": "exit", "exit_code": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RawCall:
+class RawCall(Planned):
     """A call with its values as they are. ``kind`` is its item's type in Responses, or ``chat``."""
 
-    call: ToolCall
     kind: str = CHAT
-    readable: bool = True
 
     @classmethod
     def of(cls, given: BaseModel | Mapping[str, Any] | ToolCall) -> RawCall:
@@ -43,11 +43,8 @@ class RawCall:
             found = responses.sample({"output": [item], "status": "completed"}, planned=True)
         if len(found.calls) != 1:
             raise ConfigError("that is no call: give one of message.tool_calls, or one item of response.output")
-        return cls(
-            call=found.calls[0],
-            kind=CHAT if in_chat else text(item.get("type")),
-            readable=not found.detail,
-        )
+        kind = CHAT if in_chat else text(item.get("type"))
+        return cls(call=found.calls[0], kind=kind, readable=not found.detail, fixed=kind == _APPROVAL)
 
     def message(self, said: str) -> dict[str, Any]:
         """An answer in words, as the tool's message of chat completions."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from agents import FunctionTool, Model, ModelProvider, ModelResponse
 
+from guardrail.desk import Desk
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.types import StepVerdict
 from guardrail_openai.agents.tools import GuardedInvoke
 from guardrail_openai.agents.turns import Turn, plain
-from guardrail_openai.desk import Desk
 from guardrail_openai.plain import mapping, snapshot
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})

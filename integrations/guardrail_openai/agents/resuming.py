@@ -8,9 +8,9 @@ from typing import Any
 
 from agents import Agent, RunState
 
+from guardrail.desk import Held, WaitsForReview
 from guardrail.errors import ConfigError
 from guardrail_openai.agents.model import GuardedModel
-from guardrail_openai.held import Held, WaitsForReview
 from guardrail_openai.plain import mapping, snapshot
 from guardrail_openai.raw_calls import RawCall
 
@@ -37,7 +37,7 @@ async def resume(agent: Agent[Any], state: RunState[Any, Any], *, wait: float = 
     open_items: list[Any] = []
     for item in state.get_interruptions():
         raw = RawCall.of(mapping(snapshot(item.raw_item)))
-        if await asyncio.to_thread(desk.review_of, raw) is None:
+        if await asyncio.to_thread(desk.review_of, raw.call) is None:
             open_items.append(item)
             continue
         try:

@@ -20,6 +20,7 @@ from agents import (
 )
 from agents.strict_schema import ensure_strict_json_schema
 
+from guardrail.desk import Desk
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
@@ -28,7 +29,6 @@ from guardrail_openai.agents.model import GuardedModel, Seat
 from guardrail_openai.agents.sampling import TurnSampler
 from guardrail_openai.agents.tools import guarded_tool
 from guardrail_openai.agents.turns import tool_spec
-from guardrail_openai.desk import Desk
 
 _NO_INPUT: tuple[dict[str, Any], ...] = ({}, ensure_strict_json_schema({}))
 _HOSTED = (CodeInterpreterTool, FileSearchTool, HostedMCPTool, ImageGenerationTool, WebSearchTool)

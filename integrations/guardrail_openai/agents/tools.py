@@ -11,10 +11,9 @@ from typing import Any
 
 from agents import FunctionTool, ToolGuardrailFunctionOutput, ToolInputGuardrail
 
+from guardrail.desk import Desk, Held
 from guardrail.review import WAITING
 from guardrail.types import ToolCall
-from guardrail_openai.desk import Desk
-from guardrail_openai.held import Held
 from guardrail_openai.raw_calls import RawCall
 
 _KIND = "function_call"
@@ -76,8 +75,8 @@ class _Approval:
         self._desk = desk
 
     async def __call__(self, context: Any, arguments: dict[str, Any], call_id: str) -> bool:
-        raw = RawCall(call=ToolCall(name=self._tool.name, arguments=arguments, id=call_id), kind=_KIND)
-        review = await asyncio.to_thread(self._desk.review_of, raw)
+        call = ToolCall(name=self._tool.name, arguments=arguments, id=call_id)
+        review = await asyncio.to_thread(self._desk.review_of, call)
         if review is not None:
             return review.state in WAITING
         own = self._tool.needs_approval
