@@ -25,6 +25,7 @@ _SHAPING: Final = frozenset(
         "verbosity",
     }
 )
+_NEARLY_GREEDY_TOP_P: Final = 0.01
 _NESTED: Final = ("model_kwargs", "extra_body", "options", "generation_config", "generation_kwargs")
 
 
@@ -42,6 +43,23 @@ def shaping(settings: Mapping[str, Any], temperature: float | None = None) -> di
     if temperature is not None:
         found["temperature"] = temperature
     return {name: _text(value) for name, value in sorted(found.items())}
+
+
+def greedy_setting(settings: Mapping[str, Any], temperature: float | None) -> str | None:
+    """The setting that makes every sample the same, if there is one, also among those inside others."""
+    top_p, min_p = settings.get("top_p"), settings.get("min_p")
+    if settings.get("top_k") == 1:
+        return "top_k=1"
+    if settings.get("use_beam_search"):
+        return "use_beam_search"
+    if isinstance(top_p, int | float) and top_p <= _NEARLY_GREEDY_TOP_P:
+        return f"top_p={top_p}"
+    if isinstance(min_p, int | float) and min_p >= 1:
+        return f"min_p={min_p}"
+    if temperature is None and settings.get("temperature") == 0:
+        return "temperature=0"
+    nested = (value for name in _NESTED if isinstance(value := settings.get(name), Mapping))
+    return next((found for value in nested if (found := greedy_setting(value, temperature))), None)
 
 
 def _text(value: object) -> str:
