@@ -1,32 +1,41 @@
 """What a reviewer is asked, and how every known form of answer is read.
 
 The question has LangChain's HITLRequest form with one action; the evidence stands beside it under ``guard``.
-Answers come as a HITLResponse, as a bare decision, or in agent-inbox's older list form.
+Answers come as a HITLResponse, as a bare decision, in agent-inbox's older list form, or in its mixture of both.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from guardrail import codec
 from guardrail.errors import InvalidDecision
-from guardrail.review import check_edit
+from guardrail.review import MAX_MESSAGE, check_edit
 from guardrail.types import Decision, DecisionType, Review, ToolSpec, Verdict
+from guardrail.visible import plain
+from guardrail_langgraph.forms import read_back, rounded, shows
 
-_INBOX = {"accept": "approve", "ignore": "reject", "response": "respond", "edit": "edit"}
+_INBOX: Final = {"accept": "approve", "ignore": "reject", "response": "respond"}
+_MARKUP: Final = str.maketrans({"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "`": "'", "|": "/"})
+_LONGEST: Final = 2_000
 
 
-def question(verdict: Verdict, *, record_id: str, problem: str = "") -> dict[str, Any]:
-    """The interrupt's value for one call under review, as plain JSON."""
+def question(verdict: Verdict, *, record_id: str, problem: str = "", coming: Sequence[str] = ()) -> dict[str, Any]:
+    """The interrupt's value for one call under review, as plain JSON.
+
+    ``coming`` are the reviews of the same step whose questions come after this one.
+    """
     call = verdict.call
+    allowed = [decision.value for decision in verdict.decisions]
     description = f"{problem} {verdict.tier.value} stakes. {verdict.why}".strip()
     return {
-        "action_requests": [{"name": call.name, "args": call.arguments, "description": description}],
+        "action_requests": [{"name": call.name, "args": call.arguments, "description": _words(description)}],
         "review_configs": [
-            {"action_name": call.name, "allowed_decisions": [decision.value for decision in verdict.decisions]}
+            # deep-agents-ui looks for the names of the second line, and offers everything where it finds none.
+            {"action_name": call.name, "allowed_decisions": allowed}
+            | {"actionName": call.name, "allowedDecisions": allowed}
         ],
         "guard": {
             "review_id": verdict.review_id,
@@ -34,6 +43,7 @@ def question(verdict: Verdict, *, record_id: str, problem: str = "") -> dict[str
             "tool_call_id": call.id,
             "verdict": codec.to_json(verdict),
             **({"problem": problem} if problem else {}),
+            **({"coming": list(coming)} if coming else {}),
         },
     }
 
@@ -44,26 +54,26 @@ def read_answer(
     """The one decision that an answer to a ``question`` carries. The ``review`` tells what is hidden of its call.
 
     Raises:
-        InvalidDecision: not one readable decision, not allowed for this call, or an edit that
+        InvalidDecision: not one readable decision, not allowed for this call, given to another call, or an edit that
             changes the tool or does not fit its schema.
     """
     raw = _single(answer)
     name = raw.get("type")
+    allowed = ", ".join(decision.value for decision in verdict.decisions)
     try:
         kind = DecisionType(str(name))
     except ValueError:
-        allowed = ", ".join(decision.value for decision in verdict.decisions)
         raise InvalidDecision(f"{name!r} is not a decision. Answer with one of: {allowed}.") from None
     if kind not in verdict.decisions:
-        allowed = ", ".join(decision.value for decision in verdict.decisions)
         raise InvalidDecision(f"{kind.value} is not allowed for {verdict.call.name}. Answer with one of: {allowed}.")
-    message = raw.get("message")
+    if kind is DecisionType.APPROVE:
+        _check_meant(raw.get("args"), verdict)
     return Decision(
         type=kind,
         by=by,
         at=datetime.now(UTC).isoformat(),
         arguments=_edited(raw, verdict, tool, review) if kind is DecisionType.EDIT else None,
-        message=message if isinstance(message, str) else "",
+        message=_message(raw, kind),
     )
 
 
@@ -75,6 +85,12 @@ def as_answer(decision: Decision, tool_name: str) -> dict[str, Any]:
     elif decision.type is not DecisionType.APPROVE:
         one["message"] = decision.message
     return {"decisions": [one]}
+
+
+def _words(text: str) -> str:
+    """One line that shows the same as plain text, as Markdown and as HTML: pages render descriptions as all three."""
+    shown = plain(text).translate(_MARKUP).replace("://", ":/ /")
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 
 def _single(answer: object) -> Mapping[str, Any]:
@@ -90,45 +106,62 @@ def _single(answer: object) -> Mapping[str, Any]:
             f"an answer of type {type(answer).__name__} is not readable. "
             'Resume with {"decisions": [{"type": "approve"}]} or one of the other decisions.'
         )
-    return _from_inbox(found) if found.get("type") in _INBOX and "args" in found else found
+    kind = found.get("type")
+    return {**found, "type": _INBOX[kind]} if isinstance(kind, str) and kind in _INBOX else found
 
 
-def _from_inbox(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    kind, args = _INBOX[found["type"]], found.get("args")
-    if kind == "edit" and isinstance(args, Mapping):
-        return {"type": kind, "edited_action": {"name": args.get("action"), "args": args.get("args")}}
-    if kind == "respond":
-        return {"type": kind, "message": args}
-    return {"type": kind}
+def _check_meant(args: object, verdict: Verdict) -> None:
+    """agent-inbox sends the call back that it showed: an answer that was meant for another call approves none.
+
+    Raises:
+        InvalidDecision: it is another call.
+    """
+    if not isinstance(args, Mapping):
+        return
+    given = args.get("args")
+    if args.get("action") != verdict.call.name or not isinstance(given, Mapping):
+        raise InvalidDecision(f"the answer approves another call, not this one of {verdict.call.name}.")
+    if not shows(verdict.call.arguments, given):
+        raise InvalidDecision(f"the answer approves {verdict.call.name} with other arguments than these.")
+
+
+def _message(raw: Mapping[str, Any], kind: DecisionType) -> str:
+    given = raw.get("message", raw.get("args"))
+    message = given if isinstance(given, str) else ""
+    if len(message) > MAX_MESSAGE:
+        raise InvalidDecision(f"the message has {len(message)} characters, the limit is {MAX_MESSAGE}.")
+    if kind is DecisionType.RESPOND and not message.strip():
+        raise InvalidDecision("a response needs a message: it is what the agent reads in the tool's place.")
+    if not message.isascii() and any("\ud800" <= character <= "\udfff" for character in message):
+        raise InvalidDecision("the message holds half a character (a lone surrogate): write it anew.")
+    return message
 
 
 def _edited(raw: Mapping[str, Any], verdict: Verdict, tool: ToolSpec | None, review: Review | None) -> dict[str, Any]:
-    action = raw.get("edited_action")
-    if not isinstance(action, Mapping) or not isinstance(action.get("args"), Mapping):
-        raise InvalidDecision('an edit needs {"edited_action": {"name": ..., "args": {...}}}.')
-    if action.get("name") != verdict.call.name:
+    name, given = _action(raw)
+    if name != verdict.call.name:
         raise InvalidDecision(
-            f"an edit may not change the tool {verdict.call.name} to {action.get('name')!r}. "
+            f"an edit may not change the tool {verdict.call.name} to {name!r}. "
             "Reject the call and say what to do instead."
         )
-    arguments = dict(action["args"])
+    planned = verdict.call.arguments
+    arguments = read_back(tool, planned, given)
+    if places := sorted(rounded(planned, arguments)):
+        raise InvalidDecision(
+            f"a number came back rounded, as browsers do above 2^53 ({', '.join(places[:5])}): "
+            "edit this call in the approval queue, or approve or reject it."
+        )
     if problems := check_edit(review, tool, arguments):
-        typed = _typed(arguments, tool)
-        if typed == arguments or check_edit(review, tool, typed):
-            raise InvalidDecision(f"the edited arguments do not fit {verdict.call.name}: {'; '.join(problems)}.")
-        return typed
+        raise InvalidDecision(f"the edited arguments do not fit {verdict.call.name}: {'; '.join(problems)}.")
     return arguments
 
 
-def _typed(arguments: dict[str, Any], tool: ToolSpec | None) -> dict[str, Any]:
-    """Values that a form turned into text, read back where the schema does not want text."""
-    properties = tool.parameters.get("properties") if tool else None
-    found = dict(arguments)
-    for name, value in arguments.items():
-        schema = properties.get(name) if isinstance(properties, dict) else None
-        if isinstance(value, str) and isinstance(schema, dict) and schema.get("type") not in (None, "string"):
-            try:
-                found[name] = json.loads(value)
-            except ValueError:
-                continue
-    return found
+def _action(raw: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+    """What an edit makes of the call: LangChain's ``edited_action``, or agent-inbox's ``args``."""
+    for key, named in (("edited_action", "name"), ("args", "action")):
+        action = raw.get(key)
+        if isinstance(action, Mapping):
+            arguments = action.get("args")
+            if isinstance(arguments, Mapping):
+                return action.get(named), arguments
+    raise InvalidDecision('an edit needs {"edited_action": {"name": ..., "args": {...}}}.')

@@ -38,9 +38,8 @@ def test_the_question_has_the_form_that_agent_uis_know_with_the_evidence_beside(
     (interrupt,) = result["__interrupt__"]
     (action,) = interrupt.value["action_requests"]
     assert (action["name"], action["args"]) == ("wipe", {"account": "a1"})
-    assert interrupt.value["review_configs"] == [
-        {"action_name": "wipe", "allowed_decisions": ["approve", "edit", "reject", "respond"]}
-    ]
+    (config,) = interrupt.value["review_configs"]
+    assert (config["action_name"], config["allowed_decisions"]) == ("wipe", ["approve", "edit", "reject", "respond"])
     guard = interrupt.value["guard"]
     (review,) = store.reviews()
     assert guard["review_id"] == review.id
