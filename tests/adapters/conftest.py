@@ -1,0 +1,101 @@
+"""One suite for all doors: each test takes ``opens``, which opens a conversation through the door of the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import pytest
+
+from guardrail import open_store
+from tests.adapters.door import Conversation, Door, Setting, Way
+from tests.adapters.doors import DOORS
+from tests.adapters.limits import LIMITS, Limit
+from tests.adapters.script import Script
+from tests.adapters.serving import Served
+from tests.adapters.tools import rules
+from tests.support.approval_trace import taped
+
+EACH = [pytest.param(door, way, id=f"{door.name}-{way}") for door in DOORS for way in door.ways]
+"""Every door in every way."""
+Opens = Callable[..., Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Excused tests have to fail."""
+    for item in items:
+        if (limit := limit_of(item)) is not None:
+            item.add_marker(pytest.mark.xfail(reason=limit.reason, strict=True))
+
+
+def limit_of(item: pytest.Item) -> Limit | None:
+    """What excuses a test, if anything does."""
+    spec = getattr(item, "callspec", None)
+    door = None if spec is None else spec.params.get("door")
+    if not isinstance(door, Door):
+        return None
+    way = spec.params["way"]
+    test, named = getattr(item, "originalname", ""), f"{door.name}-{way}"
+    cells = spec.id.replace(named, "").strip("-")
+    return next((one for one in LIMITS if one.covers(door.name, str(way), test, cells)), None)
+
+
+async def calmly(going: Awaitable[None]) -> str:
+    """Run to the end, which may be an exception: its kind, or nothing."""
+    try:
+        await going
+    except Exception as error:
+        return type(error).__name__
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def _approvals_hold() -> Iterator[None]:
+    """Whatever a test does, agentack's rules on approvals hold on what happened."""
+    with taped() as tape:
+        yield
+    assert tape.broken() == []
+
+
+@pytest.fixture(autouse=True)
+def _quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrail.sampling.drawing.BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[type[Served]], Served]]:
+    """One server for each API, for all tests of a process."""
+    known: dict[type[Served], Served] = {}
+    with ExitStack() as stack:
+
+        def of(kind: type[Served]) -> Served:
+            if kind not in known:
+                known[kind] = stack.enter_context(kind())
+            return known[kind]
+
+        yield of
+
+
+@pytest.fixture
+async def opens(door: Door, way: Way, servers: Callable[[type[Served]], Served]) -> AsyncIterator[Opens]:
+    """Opens a conversation: ``await opens(script, policy=..., store=..., n=..., **more of Setting)``; or, after
+    ``again=`` an earlier one, the same conversation in another process.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def opened(script: Script | None = None, *, n: str = "honour", again: Any = None, **more: Any) -> Any:
+            served = servers(door.serving)
+            if script is not None:
+                served.play(script, n=n)
+            given: dict[str, Any] = {"policy": rules(), "store": open_store("memory://"), **more}
+            if again is not None:
+                old: Setting = again.setting
+                kept = {name: getattr(old, name) for name in ("policy", "store", "thread_id", "tools", "options")}
+                given = {**kept, "memory": old.memory, **more}
+            conversation: Conversation = await stack.enter_async_context(
+                door.open(Setting(served=served, way=way, **given))
+            )
+            return conversation
+
+        yield opened
