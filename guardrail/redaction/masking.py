@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 from guardrail.redaction.marks import FORGED, MARK, forged, mark
 from guardrail.redaction.places import hidden_places, odd_key, pointer
-from guardrail.redaction.shapes import VALUE, Span, find_secrets, merged
+from guardrail.redaction.shapes import VALUE, Span, find_secrets, may_hold_secret, merged
 from guardrail.types import Hiding
 
 _LEAST: Final = 3
@@ -44,6 +44,8 @@ class Masker:
         self._numbers: dict[str, str] = {}
         self._forms: dict[str, tuple[str, str]] = {}
         """What is looked for, in lower case: the value's own text and its kind."""
+        self._shaped: dict[str, tuple[Span, ...]] = {}
+        """What was found in texts: those of a step repeat each other."""
         words = "|".join(re.escape(name) for name in sorted(set(names)) if name)
         self._named = (
             re.compile(rf"(?<![A-Za-z0-9_])(?:{words})\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}{VALUE}", re.IGNORECASE)
@@ -60,6 +62,19 @@ class Masker:
         """Note what is hidden in a text."""
         for span in self._shapes(text):
             self._note(text[span.start : span.end], span.kind)
+
+    def finds_nothing(self, texts: Collection[str]) -> bool:
+        """Whether there is nothing to hide in any of the texts: one search over all of them tells it of most."""
+        if self._forms:
+            return False
+        together = "\n".join(texts)
+        if not (
+            (self._secrets and may_hold_secret(together))
+            or forged(together)
+            or (self._named is not None and self._named.search(together))
+        ):
+            return True
+        return not any(map(self._shapes, texts))
 
     def arguments(self, arguments: Mapping[str, Any], hiding: Hiding) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments masked, and the JSON pointers (into what is returned) of what is hidden."""
@@ -175,7 +190,13 @@ class Masker:
         for form in {text, text.strip(), *_written(text)}:
             self._forms.setdefault(form.lower(), (text, kind))
 
-    def _shapes(self, text: str) -> list[Span]:
+    def _shapes(self, text: str) -> tuple[Span, ...]:
+        known = self._shaped.get(text)
+        if known is None:
+            known = self._shaped[text] = tuple(self._searched(text))
+        return known
+
+    def _searched(self, text: str) -> list[Span]:
         found = find_secrets(text) if self._secrets else []
         if self._named is not None:
             for one in self._named.finditer(text):

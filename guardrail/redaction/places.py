@@ -84,7 +84,7 @@ def _walk(value: Any, place: str, secrets: bool, found: dict[str, str]) -> None:
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):
             _walk(each, pointer(place, index), secrets, found)
-    elif secrets and _is_card_number(value):
+    elif secrets and is_card_number(value):
         found[place] = "card number"
 
 
@@ -95,7 +95,8 @@ def _named(key: str, value: Any) -> str | None:
     return kind_of(key)
 
 
-def _is_card_number(value: Any) -> bool:
+def is_card_number(value: Any) -> bool:
+    """Whether a value is a number, not a text, that is one of a payment card."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     number = isinstance(value, int) and not isinstance(value, bool)

@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from guardrail.redaction.masking import Masker
+from guardrail.redaction.nothing import IDENTITIES, nothing_hidden
 from guardrail.redaction.places import pointer
 from guardrail.types import Hiding, Record, Sample, Token, ToolCall, ToolSpec, Verdict
 
 T = TypeVar("T")
 HidingOf = Callable[[str], Hiding]
 """What is hidden of the calls of a tool, by its name."""
-
-_IDENTITIES: Final = frozenset(
-    {
-        *("id", "record_id", "review_id", "step_id", "thread_id", "namespace", "response_id", "call_id"),
-        *("request_digest", "digest", "raw", "fingerprint", "model", "at", "entailment", "hidden"),
-        *("name", "unit", "role", "finish_reason"),
-    }
-)
-"""Fields by which something is found again: they are made by programs, and hold no argument."""
 
 
 def mask_record(record: Record, hiding_of: HidingOf, *, tools: Collection[str], masker: Masker | None = None) -> Record:
@@ -33,7 +25,10 @@ def mask_record(record: Record, hiding_of: HidingOf, *, tools: Collection[str], 
     """
     if record.hidden:
         return record
-    walk = _Walk(hiding_of, tools, masker or Masker())
+    masker = masker or Masker()
+    if nothing_hidden(record, hiding_of, tools=tools, masker=masker):
+        return record
+    walk = _Walk(hiding_of, tools, masker)
     for call in _calls(record):
         walk.masker.look(call.arguments, hiding_of(call.name))
     walk.look(record)
@@ -60,7 +55,7 @@ class _Walk:
 
     def look(self, value: Any, name: str = "") -> None:
         """Note what is hidden in texts."""
-        if name in _IDENTITIES or isinstance(value, Enum | ToolCall | ToolSpec):
+        if name in IDENTITIES or isinstance(value, Enum | ToolCall | ToolSpec):
             return
         if isinstance(value, str):
             self.masker.look_text(value)
@@ -78,7 +73,7 @@ class _Walk:
 
     def masked(self, value: Any, place: str, name: str = "") -> Any:
         """The value, masked; the places go into ``hidden``."""
-        if name in _IDENTITIES or isinstance(value, Enum) or value is None:
+        if name in IDENTITIES or isinstance(value, Enum) or value is None:
             return value
         match value:
             case str():

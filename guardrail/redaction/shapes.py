@@ -135,6 +135,11 @@ _ISSUERS: Final = (
 )
 
 
+def may_hold_secret(text: str) -> bool:
+    """Whether :func:`find_secrets` can find anything in a text, or in a part of it: one that ends at a line's end."""
+    return _ANY_HINT.search(text.lower()) is not None or _DIGITS.search(text) is not None
+
+
 def find_secrets(text: str) -> list[Span]:
     """Where a text has something that looks like a secret, in order; pieces do not overlap."""
     if len(text) < _SHORTEST:
