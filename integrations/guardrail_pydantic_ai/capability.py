@@ -111,10 +111,10 @@ class Guardrail(AbstractCapability[Any]):
 
     async def after_model_request(
         self,
-        ctx: RunContext[Any],
+        ctx: RunContext[Any],  # noqa: ARG002
         *,
         request_context: ModelRequestContext,
-        response: ModelResponse,  # noqa: ARG002
+        response: ModelResponse,
     ) -> ModelResponse:
         """The response, whose plan is assessed before any of it can run.
 
@@ -139,7 +139,7 @@ class Guardrail(AbstractCapability[Any]):
             response,
             thread_id=desk.thread_id,
             namespace=desk.namespace,
-            attempt=await asyncio.to_thread(desk.attempt, request.answered),
+            attempt=await asyncio.to_thread(desk.follow, request.answered),
             annotations=self.annotations,
         )
         if step is not None:
@@ -148,11 +148,11 @@ class Guardrail(AbstractCapability[Any]):
 
     async def before_tool_execute(
         self,
-        ctx: RunContext[Any],
+        ctx: RunContext[Any],  # noqa: ARG002
         *,
         call: ToolCallPart,
         tool_def: ToolDefinition,
-        args: Any,  # noqa: ARG002
+        args: Any,
     ) -> Any:
         """The arguments, of a tool that the guard stands around.
 
@@ -168,9 +168,9 @@ class Guardrail(AbstractCapability[Any]):
 
     async def handle_deferred_tool_calls(
         self,
-        ctx: RunContext[Any],
+        ctx: RunContext[Any],  # noqa: ARG002
         *,
-        requests: DeferredToolRequests,  # noqa: ARG002
+        requests: DeferredToolRequests,
     ) -> DeferredToolResults | None:
         """What people decide within the seconds that a run waits."""
         return await self.decided(requests, wait=self._wait) if self._wait else None
