@@ -3,8 +3,7 @@
 const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 
 // A folded value is fetched when it is opened; the form's token that it was opened comes with it.
-document.addEventListener("toggle", async (event) => {
-  const fold = event.target;
+async function unfold(fold) {
   if (!(fold instanceof HTMLDetailsElement) || !fold.open || !fold.dataset.src || "loading" in fold.dataset) return;
   fold.dataset.loading = "";
   try {
@@ -15,7 +14,11 @@ document.addEventListener("toggle", async (event) => {
     // the link in it is still there
   }
   delete fold.dataset.loading;
-}, true);
+}
+
+document.addEventListener("toggle", (event) => unfold(event.target), true);
+// those that somebody opened while the page was still loading
+document.querySelectorAll("details[open][data-src]").forEach(unfold);
 
 // Buttons that only change the form: the page comes back with it, and its fields are put in place of these.
 const changes = /^(add:|remove:|as:|json$|fields$|check$)/;

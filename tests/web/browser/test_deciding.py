@@ -241,6 +241,19 @@ def test_huge_arguments_are_opened_in_place(site: Entrance, enter: Enter) -> Non
     assert done(site, page, review, "approved").type is DecisionType.APPROVE
 
 
+def test_what_is_opened_before_the_script_is_there_is_fetched(site: Entrance, enter: Enter) -> None:
+    review = site.ask(transfer(memo="pay " * 3000 + "everything"))
+    page = enter().page
+    held = []
+    page.route("**/static/form.js*", lambda route: held.append(route))
+    page.goto(f"{site.settings.url}/reviews/{review.id}", wait_until="commit")
+    page.locator("#call details[data-fold] > summary").click()
+    expect(page.locator("#call details[data-fold]")).to_have_attribute("open", "")
+    expect(page.locator("#call")).not_to_contain_text("everything")
+    held.pop().continue_()
+    expect(page.locator("#call")).to_contain_text("everything")
+
+
 def test_equal_calls_together(site: Entrance, enter: Enter) -> None:
     reviews = [site.ask_low(), site.ask_low()]
     page = enter().page
