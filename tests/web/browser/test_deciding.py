@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from guardrail.types import DecisionType, Fault, Review, ReviewState
 from tests.web.browser.conftest import PHONE, Enter, Person
@@ -244,8 +244,12 @@ def test_huge_arguments_are_opened_in_place(site: Entrance, enter: Enter) -> Non
 def test_what_is_opened_before_the_script_is_there_is_fetched(site: Entrance, enter: Enter) -> None:
     review = site.ask(transfer(memo="pay " * 3000 + "everything"))
     page = enter().page
-    held = []
-    page.route("**/static/form.js*", lambda route: held.append(route))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/static/form.js*", hold)
     page.goto(f"{site.settings.url}/reviews/{review.id}", wait_until="commit")
     page.locator("#call details[data-fold] > summary").click()
     expect(page.locator("#call details[data-fold]")).to_have_attribute("open", "")
