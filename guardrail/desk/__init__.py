@@ -5,7 +5,21 @@ where each tool would be started.
 """
 
 from guardrail.desk.desk import Desk
+from guardrail.desk.edits import edit_of, review_of_edit, superseded_by
 from guardrail.desk.held import Held, Kinds, PlanAgain, Planned, Refused, WaitsForReview
-from guardrail.desk.permitting import Permitting
+from guardrail.desk.permitting import Permitting, Tools
 
-__all__ = ["Desk", "Held", "Kinds", "Permitting", "PlanAgain", "Planned", "Refused", "WaitsForReview"]
+__all__ = [
+    "Desk",
+    "Held",
+    "Kinds",
+    "Permitting",
+    "PlanAgain",
+    "Planned",
+    "Refused",
+    "Tools",
+    "WaitsForReview",
+    "edit_of",
+    "review_of_edit",
+    "superseded_by",
+]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from guardrail.desk.edits import put_again
 from guardrail.desk.finding import Records
 from guardrail.desk.held import Held, Kinds, Planned
 from guardrail.engine import DISPATCHER, AsyncGuard, Guard, Permit, Refusal, feedback, finished, permit, started_before
 from guardrail.errors import ReviewConflict, ReviewError, StoreError
-from guardrail.policy import stricter
 from guardrail.review import DEADLINE, RUNS, WAITING, planned_as
 from guardrail.types import (
     DecisionType,
@@ -122,7 +121,7 @@ class Desk:
             raise self.kinds.refused(text, planned, verdict)
         return given
 
-    def look(self, call: ToolCall | Planned) -> Record:
+    def look(self, call: ToolCall | Planned, *, record_id: str = "") -> Record:
         """The record of a call that may run, of which nothing is used up by looking.
 
         Raises:
@@ -130,7 +129,7 @@ class Desk:
         """
         planned = Planned.plain(call)
         try:
-            record = self.find(planned.call)
+            record = self.store.record(record_id) if record_id else self.find(planned.call)
             verdict = None if record is None else record.verdict.verdict(planned.call.id)
             if record is None or verdict is None:
                 raise self.kinds.refused(_NOT_SEEN, planned)
@@ -185,8 +184,9 @@ class Desk:
         if decision is None or decision.type in RUNS:
             if (before := started_before(review)) is not None:
                 raise self.kinds.refused(before, planned, verdict)
-            if decision is not None and decision.type is DecisionType.EDIT:
-                self._check_edit(record, review, planned, verdict, tool)
+            tool = tool or next((one for one in record.tools if one.name == planned.call.name), None)
+            if (again := self._again(review, planned.call, tool)) is not None:
+                raise self._waits(again, planned, verdict)
             return
         self._told(review)
         if decision.type is DecisionType.RESPOND:
@@ -198,21 +198,9 @@ class Desk:
                 said = f"Not executed: {decision.message}"
         raise self.kinds.refused(said, planned, verdict, decision=decision.type, answered=answered)
 
-    def _check_edit(
-        self, record: Record, review: Review, planned: Planned, verdict: Verdict, tool: ToolSpec | None
-    ) -> None:
-        """An edit under a stricter rule than the call it replaces was not approved by those whom that rule asks for."""
-        if review.state is not ReviewState.DECIDED or review.decision is None:
-            return
-        call = planned.call
-        edited = self.queue.arguments(review, review.decision, call.arguments)
-        tool = tool or next((one for one in record.tools if one.name == call.name), None)
-        after = self.policy.resolve(replace(call, arguments=edited), tool)
-        if stricter(after, replace(self.policy.resolve(call, tool), tier=verdict.tier)):
-            note = f"the edit falls under a stricter rule ({after.rule})"
-            self.queue.supersede(review.id, by=DISPATCHER, note=note)
-            text = f"Not executed: {note}: plan the call that is wanted, so that it is decided on."
-            raise self.kinds.refused(text, planned, verdict)
+    def _again(self, review: Review, call: ToolCall, tool: ToolSpec | None) -> Review | None:
+        """The review of an edit that was not approved by those whom its own rule asks for."""
+        return put_again(review, call, store=self.store, queue=self.queue, policy=self.policy, tool=tool, by=DISPATCHER)
 
     def _waits(self, review: Review, planned: Planned, verdict: Verdict) -> Held:
         said = f"Not executed yet: a human has to decide on this call (review {review.id[:12]})."

@@ -144,8 +144,7 @@ class _Asked:
             if not planned_as(review, review.thread_id, call.name, call.arguments):
                 return Refusal(why=_NOT_APPROVED)
         elif not runs_as(review, decision, call.name, call.arguments):
-            unused = decision.arguments is not None and started_before(review) is None
-            arguments = self._edited(review) if unused else None
+            arguments = self._edited(review) if started_before(review) is None else None
             if arguments is None:
                 return Refusal(why=_NOT_APPROVED)
             review = bound(self.queue, review, arguments, by=self.by, tool=self.tool or _tool(record, call.name))
@@ -156,16 +155,19 @@ class _Asked:
         return Permit(key=review.id, call=call, review=begun)
 
     def _edited(self, standing: Review) -> dict[str, Any] | None:
-        """What the edits of a planned call come to, one after the other; None: it is not the planned call."""
+        """What the edits of a planned call come to, one after the other, and the last was decided on where it stands;
+        None: it is not the planned call.
+        """
         known = self.store.reviews(record_id=standing.record_id, limit=_MOST) if standing.record_id else [standing]
         arguments: dict[str, Any] | None = None
+        last = ""
         for review in known:
             if review.call.id != self.call.id or review.tenant != standing.tenant or review.decision is None:
                 continue
             planned = self.call.arguments if arguments is None else arguments
             if planned_as(review, review.thread_id, self.call.name, planned):
-                arguments = self.queue.arguments(review, review.decision, planned)
-        return arguments
+                arguments, last = self.queue.arguments(review, review.decision, planned), review.id
+        return arguments if last == standing.id else None
 
 
 def _tool(record: Record, name: str) -> ToolSpec | None:

@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 
+from guardrail.desk import superseded_by
 from guardrail.engine import bound, feedback, started_before
 from guardrail.errors import ReviewError
 from guardrail.review import Queue, planned_as, runs_as
@@ -56,8 +57,12 @@ def release(
     attempt: int,
     by: str,
     tools: Mapping[str, ToolSpec] | None = None,
+    later: bool = False,
 ) -> Released:
-    """Apply every verdict and decision. The single use of an approval is taken later, nearer to the tool."""
+    """Apply every verdict and decision. The single use of an approval is taken later, nearer to the tool.
+
+    With ``later`` so is the decision: a call that needs one goes on to where its tool starts, and waits there.
+    """
     answers = [
         answer_message(call, "Not executed: the arguments are not readable JSON.", "refused")
         for call in unreadable(plan)
@@ -70,7 +75,7 @@ def release(
             answers.append(answer_message(call, "Not executed: this call was not assessed.", "refused"))
         elif verdict.route is Route.RETRY:
             answers.append(answer_message(call, feedback(verdict), "retry", attempt=attempt))
-        elif verdict.route is Route.EXECUTE:
+        elif verdict.route is Route.EXECUTE or later:
             run[verdict.call.id] = call
         else:
             tool = (tools or {}).get(call["name"])
@@ -82,7 +87,7 @@ def release(
                 approvals[verdict.call.id] = result.review.id
     calls = [run.get(call["id"] or "", call) for call in plan.tool_calls]
     return Released(
-        plan=with_calls(plan, calls, record_id=step.record_id),
+        plan=with_calls(plan, calls, record_id=step.record_id, route=step.route),
         answers=tuple(answers),
         run=tuple(run.values()),
         approvals=approvals,
@@ -102,9 +107,8 @@ def settle(
     for earlier, later in pairwise(answered):
         if queue.get(earlier.verdict.review_id).state is not ReviewState.SUPERSEDED:
             _decide(earlier, queue)
-            queue.supersede(
-                earlier.verdict.review_id, by=by, note=f"the edit is reviewed as {later.verdict.review_id[:12]}"
-            )
+            note = superseded_by(later.verdict.review_id)
+            queue.supersede(earlier.verdict.review_id, by=by, note=note)
     last = answered[-1]
     review = _decide(last, queue)
     decision = review.decision
@@ -116,14 +120,14 @@ def settle(
             queue.finish(review.id, by=by, note="not executed")
         return _refused(call, decision)
     try:
-        arguments = _arguments(call, answered, queue)
+        arguments = arguments_of(call, answered, queue)
         review = bound(queue, review, arguments, by=by, tool=tool)
     except ReviewError as error:
         return answer_message(call, f"Not executed: {error}", "refused")
     return Approved(call={**call, "args": arguments}, review=review)
 
 
-def _arguments(call: MessageToolCall, answered: Sequence[Answered], queue: Queue) -> dict[str, Any]:
+def arguments_of(call: MessageToolCall, answered: Sequence[Answered], queue: Queue) -> dict[str, Any]:
     """What runs: the planned arguments, and on them one edit after the other.
 
     Raises:

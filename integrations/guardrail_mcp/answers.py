@@ -59,7 +59,8 @@ def waits(review: Review, known: dict[str, Any]) -> Said:
 
 def changed(result: dict[str, Any], review: Review, known: dict[str, Any]) -> dict[str, Any]:
     """The tool's result, where a person changed the call before it ran; its other parts stay as they are."""
-    shown = review.decision.arguments if review.decision is not None else None
+    edit = None if review.decision is None else review.decision.arguments
+    shown = review.call.arguments if edit is None else edit  # an edit that others have approved
     note = {
         "type": "text",
         "text": "A human changed this call before it ran; this is the result of the changed call. It ran with: "

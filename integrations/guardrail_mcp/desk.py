@@ -1,35 +1,26 @@
-"""Where calls are let through, once: records, reviews, and what was started. Its writes are short and synchronous."""
+"""The desk of a session, whose calls have no ids of their own: they are told by what they are and what came of them.
+
+Its writes are short and synchronous.
+"""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from guardrail import desk
 from guardrail.codec import digest
-from guardrail.engine import DISPATCHER, Permit, Refusal, feedback, finished, permit, started_before
+from guardrail.desk import Held, Refused, WaitsForReview
+from guardrail.engine import Permit
 from guardrail.errors import GuardrailError, ReviewConflict
-from guardrail.policy import Policy, stricter
-from guardrail.review import RUNS, WAITING, Queue, planned_as
-from guardrail.types import (
-    DecisionType,
-    Principal,
-    PrincipalKind,
-    Review,
-    ReviewState,
-    Route,
-    ToolCall,
-    ToolSpec,
-    Verdict,
-)
+from guardrail.review import WAITING, planned_as
+from guardrail.types import DecisionType, Review, ReviewState, ToolCall, ToolSpec, Verdict
 from guardrail_mcp.answers import Said, facts
 
-if TYPE_CHECKING:
-    from guardrail.store import Store
-
 _STANDS: Final = frozenset({*WAITING, ReviewState.DECIDED, ReviewState.EXPIRED})
-_TOLD: Final = frozenset({ReviewState.DECIDED, ReviewState.EXPIRED})
+_PUT: Final = _STANDS | {ReviewState.SUPERSEDED}
 _MOST: Final = 10_000
 
 
@@ -50,24 +41,21 @@ class Waits:
     known: dict[str, Any]
 
 
-class Desk:
+class Desk(desk.Desk):
     """The calls of one session thread."""
 
-    def __init__(self, store: Store, queue: Queue, policy: Policy, *, thread_id: str, tenant: str = "") -> None:
-        self.store = store
-        self.queue = queue
-        self.thread_id = thread_id
-        self._policy = policy
-        self._system = Principal(name=DISPATCHER, kind=PrincipalKind.SYSTEM, tenant=tenant)
-        self._tenant = tenant
-
     def standing(self, call: ToolCall) -> tuple[ToolCall, str] | None:
-        """The same call as it was put before a human and not used yet, with its record; the newest."""
+        """The same call as it was put before a human and not used yet, with its record; the newest.
+
+        One whose edit was put before people anew is found by what was planned, as the client has it.
+        """
         self.queue.sweep()
         found = [
             review
-            for review in self.store.reviews(states=_STANDS, thread_id=self.thread_id, limit=_MOST)
-            if review.tenant == self._tenant and planned_as(review, self.thread_id, call.name, call.arguments)
+            for review in self.store.reviews(states=_PUT, thread_id=self.thread_id, limit=_MOST)
+            if review.tenant == self.tenant
+            and planned_as(review, self.thread_id, call.name, call.arguments)
+            and self._stands(review, call)
         ]
         if not found:
             return None
@@ -81,38 +69,28 @@ class Desk:
 
     def outcome(self, call: ToolCall, record_id: str, tool: ToolSpec | None) -> Let | Waits | Said:
         """What becomes of an assessed call now. ``Let``: its single use is taken by this, and it has to be run."""
-        verdict: Verdict | None = None
         try:
-            record = self.store.record(record_id)
-            verdict = record.verdict.verdict(call.id)
-            known = facts(verdict, record_id)
-            if verdict is None or verdict.route is Route.RETRY:
-                text = "Not executed: the guard has not seen this call." if verdict is None else feedback(verdict)
-                return Said(text=text, facts=known)
-            if verdict.route is Route.REVIEW:
-                held = self._reviewed(verdict.review_id, call, tool, known)
-                if held is not None:
-                    return held
-            given = permit(self.store, self.queue, record_id=record_id, thread_id=self.thread_id, call=call, tool=tool)
-            if isinstance(given, Refusal):
-                return Said(text=given.text, facts=known)
-            if given.review is None and not self._mark(call, given.key):
-                return Said(text="Not executed: the same call was started elsewhere just now.", facts=known)
-            return Let(permit=given, planned=call, known=known)
+            given = self.let(call, record_id=record_id, tool=tool)
+        except WaitsForReview as waits:
+            return Waits(review=waits.review, known=_facts(waits, record_id))
+        except Refused as refused:
+            return _said(refused, _facts(refused, record_id))
+        except Held as held:
+            return Said(text=held.text, facts=_facts(held, record_id))
         except GuardrailError as error:
-            return Said(text=f"Not executed: {error}", facts=facts(verdict, record_id))
+            return Said(text=f"Not executed: {error}", facts=facts(None, record_id))
+        return Let(permit=given, planned=call, known=facts(self._verdict(record_id, call), record_id))
 
-    def done(self, let: Let) -> None:
+    def close(self, let: Let) -> None:
         """The tool has answered."""
         with suppress(ReviewConflict):  # somebody has closed it
-            finished(self.queue, let.permit)
+            self.done(let.permit)
         self._unmark(let.planned)
 
-    def unknown(self, let: Let, note: str) -> None:
+    def lose(self, let: Let, note: str) -> None:
         """The call was started, and nobody knows whether it took effect: a person has to find out."""
-        if let.permit.review is not None:
-            with suppress(GuardrailError):  # it is still known to have been started
-                self.queue.unknown(let.permit.review.id, by=self._system, note=note)
+        with suppress(GuardrailError):  # it is still known to have been started
+            self.unknown(let.permit, note=note)
 
     def decided(self, review: Review) -> bool:
         """Whether somebody has decided, or nobody can any more."""
@@ -127,60 +105,44 @@ class Desk:
         self.store.wait_for_change(seconds, since=mark)
         return self.decided(review)
 
-    def _reviewed(
-        self, review_id: str, call: ToolCall, tool: ToolSpec | None, known: dict[str, Any]
-    ) -> Waits | Said | None:
-        self.queue.sweep()
-        review = self.queue.standing(review_id)
-        known = {**known, "review": review.id}
-        decision = review.decision
-        if review.state in WAITING:
-            return Waits(review=review, known=known)
-        if decision is None:
-            self._told(review)
-            text = "Not executed: no human decided on this call in time, which counts as a refusal."
-            expired = review.state is ReviewState.EXPIRED
-            return Said(text=text if expired else "Not executed: it was called off.", facts=known)
-        if decision.type in RUNS:
-            if (before := started_before(review)) is not None:
-                return Said(text=before, facts=known)
-            return self._stricter(review, call, tool, known)
-        self._told(review)
-        if decision.type is DecisionType.RESPOND:
-            text = f"A human answered in the tool's place, which did not run: {decision.message}"
-            return Said(text=text, error=False, facts={**known, "answered": True})
-        text = f"Not executed: a human refused this call. {decision.message}".strip()
-        return Said(text=text, facts={**known, "refused": True})
-
-    def _stricter(self, review: Review, call: ToolCall, tool: ToolSpec | None, known: dict[str, Any]) -> Said | None:
-        """An edit that meets a stricter rule than the call it replaces needs the people whom that rule names."""
-        decision = review.decision
-        if decision is None or decision.arguments is None:
-            return None
-        arguments = self.queue.arguments(review, decision, call.arguments)
-        before = self._policy.resolve(call, tool)
-        if not stricter(self._policy.resolve(replace(call, arguments=arguments), tool), before):
-            return None
-        self.queue.supersede(review.id, by=self._system, note="the edit meets a stricter rule than the call")
-        text = "Not executed: a human changed this call to one of higher stakes. Make that call yourself: a human "
-        return Said(text=text + "decides on it anew.", facts=known)
-
-    def _told(self, review: Review) -> None:
-        if review.state in _TOLD:
-            with suppress(ReviewConflict):  # somebody else has told it
-                self.queue.finish(review.id, by=self._system, note="not executed")
-
-    def _place(self, call: ToolCall) -> str:
-        return f"mcp/{digest(self._tenant, self.thread_id, call.name, call.arguments)}"
-
-    def _mark(self, call: ToolCall, key: str) -> bool:
-        known = self.store.state(self._place(call))
+    def first(self, permitted: Permit, planned: ToolCall) -> bool:
+        """Write down that the call runs; False where the same one does, or may have run."""
+        known = self.store.state(self._place(planned))
         if known is not None and json.loads(known[1])["running"]:
             return False
-        text = json.dumps({"running": True, "key": key})
-        return self.store.put_state(self._place(call), text, revision=0 if known is None else known[0])
+        text = json.dumps({"running": True, "key": permitted.key})
+        return self.store.put_state(self._place(planned), text, revision=0 if known is None else known[0])
+
+    def _stands(self, review: Review, call: ToolCall) -> bool:
+        """Whether the review is the one of the call as it was planned, and what counts for it can still be used."""
+        if self.queue.standing(review.id).state not in _STANDS:
+            return False
+        verdict = self._verdict(review.record_id, review.call)
+        return verdict is not None and planned_as(verdict, self.thread_id, call.name, call.arguments)
+
+    def _verdict(self, record_id: str, call: ToolCall) -> Verdict | None:
+        try:
+            return self.store.record(record_id).verdict.verdict(call.id)
+        except GuardrailError:
+            return None
+
+    def _place(self, call: ToolCall) -> str:
+        return f"mcp/{digest(self.tenant, self.thread_id, call.name, call.arguments)}"
 
     def _unmark(self, call: ToolCall) -> None:
         known = self.store.state(self._place(call))
         if known is not None:
             self.store.put_state(self._place(call), json.dumps({"running": False}), revision=known[0])
+
+
+def _facts(held: Held, record_id: str) -> dict[str, Any]:
+    known = facts(held.verdict, record_id)
+    return {**known, "review": held.review.id} if isinstance(held, WaitsForReview) else known
+
+
+def _said(refused: Refused, known: dict[str, Any]) -> Said:
+    if refused.answered is not None:
+        text = f"A human answered in the tool's place, which did not run: {refused.answered}"
+        return Said(text=text, error=False, facts={**known, "answered": True})
+    refusal = {"refused": True} if refused.decision is DecisionType.REJECT else {}
+    return Said(text=refused.text, facts={**known, **refusal})

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guardrail.store import Store
     from guardrail_mcp.proxy import Settings
 
+_NAMESPACE: Final = "mcp"
 _PAGES: Final = 100
 _LIST_SECONDS: Final = 30.0
 _SEND_SECONDS: Final = 10.0
@@ -64,9 +65,7 @@ class Guarding:
             tenant=settings.tenant,
             requester=settings.requester,
         )
-        self._desk = Desk(
-            store, self._guard.queue, settings.policy, thread_id=settings.thread_id, tenant=settings.tenant
-        )
+        self._desk = Desk(self._guard, thread_id=settings.thread_id, namespace=_NAMESPACE, tenant=settings.tenant)
         self._eliciting = Eliciting(client, self._guard.queue, settings)
         self._capabilities: Mapping[str, Any] | None = None
         self._tools: list[dict[str, Any]] | None = None
@@ -92,7 +91,7 @@ class Guarding:
     async def close(self) -> None:
         """What the server was waiting for somebody's input with will not be finished."""
         for let in self._unfinished.values():
-            await anyio.to_thread.run_sync(self._desk.unknown, let, "the session ended while it ran")
+            await anyio.to_thread.run_sync(self._desk.lose, let, "the session ended while it ran")
         self._unfinished.clear()
 
     async def answer(self, request: JSONRPCRequest) -> Reply:
@@ -155,7 +154,7 @@ class Guarding:
             planned=Sample(calls=(call,)),
             tools=specs(listed),
             thread_id=self._settings.thread_id,
-            namespace="mcp",
+            namespace=_NAMESPACE,
             request=None if unsure else drawing,
             conversation=(Turn(role="system", text=_MAY_HAVE_RUN),) if unsure else (),
         )
@@ -211,7 +210,7 @@ class Guarding:
         with anyio.CancelScope(shield=True):
             await self._closed(let, same)
         review = let.permit.review
-        if review is not None and review.decision is not None and review.decision.arguments is not None:
+        if review is not None and let.permit.call.arguments != let.planned.arguments:
             result = changed(result, review, let.known)
             return _result(request, result)
         return reply
@@ -225,11 +224,11 @@ class Guarding:
 
     async def _closed(self, let: Let, same: str) -> None:
         self._unfinished.pop(same, None)
-        await anyio.to_thread.run_sync(self._desk.done, let)
+        await anyio.to_thread.run_sync(self._desk.close, let)
 
     async def _lost(self, let: Let, same: str, note: str) -> None:
         self._unfinished.pop(same, None)
-        await anyio.to_thread.run_sync(self._desk.unknown, let, note)
+        await anyio.to_thread.run_sync(self._desk.lose, let, note)
 
     async def _decided(self, request: JSONRPCRequest, review: Review, until: float) -> bool:
         """Wait for a decision, from the queue or the client's user; the client is told that the call goes on."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import inspect
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from typing import Any, Self
 
 from openai import AsyncOpenAI, OpenAI
 
-from guardrail.desk import Desk, Permitting
+from guardrail.desk import Desk, Permitting, Tools
 from guardrail.engine import AsyncGuard, Guard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
@@ -33,7 +32,6 @@ from guardrail_openai.raw_calls import RawCall, answered_ids
 from guardrail_openai.sampler import OpenAISampler
 from guardrail_openai.steps import planning_step
 
-Tools = Callable[..., Any] | Mapping[str, Callable[..., Any]]
 _KEPT_PLAN = ("choices", "output")
 
 
@@ -170,27 +168,19 @@ class GuardedClient:
             WaitsForReview: nobody has decided. Nothing is lost: run it again later, or tell the model its ``message``.
         """
         raw, permitting = RawCall.of(call), self.permit(call, response)
+        tools = _approved_elsewhere(tools, raw)
         if self.asynchronous:
             return self._arun(raw, permitting, tools, wait)
-        function = _function(tools, raw)
-        if function is not None and inspect.iscoroutinefunction(function):
-            raise ConfigError(f"{raw.call.name} is asynchronous: give GuardedClient an AsyncOpenAI client")
         try:
-            permitting.enter(wait)
+            return raw.result(permitting.run(tools, wait=wait))
         except (PlanAgain, Refused) as held:
-            return held.message
-        with permitting as permit:
-            return raw.result(_called(function, permit.call.arguments))
+            return _told(held, raw)
 
     async def _arun(self, raw: RawCall, permitting: Permitting, tools: Tools, wait: float | None) -> dict[str, Any]:
-        function = _function(tools, raw)
         try:
-            await permitting.aenter(wait)
+            return raw.result(await permitting.arun(tools, wait=wait))
         except (PlanAgain, Refused) as held:
-            return held.message
-        async with permitting as permit:
-            value = _called(function, permit.call.arguments)
-            return raw.result(await value if inspect.isawaitable(value) else value)
+            return _told(held, raw)
 
     def _sit(self, thread_id: str, namespace: str) -> None:
         self.thread_id = thread_id
@@ -264,20 +254,15 @@ def _heard(sent: Mapping[str, Any]) -> HeardChat | HeardResponse:
     return HeardChat() if "messages" in sent else HeardResponse()
 
 
-def _function(tools: Tools, raw: RawCall) -> Callable[..., Any] | None:
-    """What carries a call out; nothing where only the provider does, once it is told that it may.
-
-    Raises:
-        ConfigError: there is none of that name; no approval is used up.
-    """
-    if callable(tools):
-        return tools
-    if raw.call.name in tools:
-        return tools[raw.call.name]
-    if raw.kind == "mcp_approval_request":
-        return None
-    raise ConfigError(f"there is no function for {raw.call.name!r} among the tools that run was given")
+def _approved_elsewhere(tools: Tools, raw: RawCall) -> Tools:
+    """What carries a call out; nothing where only the provider does, once it is told that it may."""
+    if raw.fixed and not callable(tools) and raw.call.name not in tools:
+        return lambda **_: ""
+    return tools
 
 
-def _called(function: Callable[..., Any] | None, arguments: Mapping[str, Any]) -> Any:
-    return "" if function is None else function(**arguments)
+def _told(held: PlanAgain | Refused, raw: RawCall) -> dict[str, Any]:
+    """The answer of a call that did not run; what a tool of its own raises is raised."""
+    if held.planned != raw:
+        raise held
+    return held.message

@@ -52,7 +52,7 @@ async def test_what_they_refuse_does_not_run(library: Library, said: Any) -> Non
     library.policy = "default: {tier: low}\n"
     async with library.client(elicitation_callback=User(said[0], **said[1])) as client:
         result = await client.call_tool("look", LOOK)
-    assert "refused this call" in text(result)
+    assert "rejected by a human" in text(result)
     assert library.ran == []
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import suppress
 
 import anyio
 import pytest
 from mcp import MCPError
 
-from guardrail.types import Reason, ReviewState, Route
+from guardrail.types import Reason, ReviewState, Route, Tier
 from tests.mcp.conftest import Library, text
 
 LEND = {"title": "Emma", "days": 7}
@@ -89,13 +90,39 @@ async def test_an_edit_runs_as_edited_and_says_so(library: Library) -> None:
     assert '"days":3' in text(result)
 
 
-async def test_an_edit_to_higher_stakes_does_not_run_on_that_word(library: Library) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["while-it-waits", "called-again"])
+async def test_an_edit_to_higher_stakes_is_put_before_people_anew(library: Library, at_once: bool) -> None:
+    edited = {**LEND, "days": 300}
+    library.wait = 30.0 if at_once else 0.2
+
+    def decide() -> None:
+        first = library.decide("edit", arguments=edited)
+        assert first.tier is Tier.HIGH
+        if at_once:
+            assert library.decide("approve").id != first.id
+
     async with library.client() as client:
-        thread = library.deciding("edit", arguments={**LEND, "days": 300})
-        result = await client.call_tool("lend", LEND)
-        thread.join()
-    assert result.is_error
-    assert library.ran == []
+        if at_once:
+            thread = threading.Thread(target=decide, daemon=True)
+            thread.start()
+            result = await client.call_tool("lend", LEND)
+            thread.join()
+        else:
+            assert "has not so far" in text(await client.call_tool("lend", LEND))
+            decide()
+            waits = await client.call_tool("lend", LEND)
+            (again,) = library.reviews(ReviewState.PENDING)
+            assert again.id[:12] in text(waits)
+            assert library.ran == []
+            library.decide("approve")
+            result = await client.call_tool("lend", LEND)
+    assert library.ran == [{"name": "lend", "arguments": edited}]
+    assert result.structured_content["days"] == 300
+    assert [(review.tier, review.state) for review in library.reviews()] == [
+        (Tier.HIGH, ReviewState.SUPERSEDED),
+        (Tier.CRITICAL, ReviewState.DONE),
+    ]
+    assert "A human changed this call" in text(result)
 
 
 async def test_a_rejection_reaches_the_agent_and_stays(library: Library) -> None:

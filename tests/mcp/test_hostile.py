@@ -102,7 +102,7 @@ async def test_no_schema_of_the_server_is_fetched(library: Library) -> None:
             result = await client.call_tool("lend", {"title": "Emma", "days": 7})
             thread.join()
         server.shutdown()
-    assert "refused this call" in text(result)
+    assert "rejected by a human" in text(result)
     assert asked == []
 
 

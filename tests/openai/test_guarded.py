@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from guardrail import Policy, Route, open_store
-from guardrail.types import Reason, ReviewState
+from guardrail.errors import NotPermitted
+from guardrail.types import Principal, Reason, ReviewState
 from guardrail_openai import PlanAgain, Refused, WaitsForReview
 from tests.support.approval_trace import taped
 from tests.support.guarded_loops import DOORS, NAMES, Loop, done, rules, until_answered
@@ -276,7 +277,10 @@ async def test_a_call_id_that_comes_again_is_another_call(server: OpenAIServer, 
     assert [arguments["amount"] for _, arguments in loop.tools.run] == [10, 20]
 
 
-async def test_an_edit_under_a_stricter_rule_does_not_run(server: OpenAIServer, make: Make) -> None:
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+async def test_an_edit_under_a_stricter_rule_is_put_before_its_people(
+    server: OpenAIServer, make: Make, answer: str
+) -> None:
     server.reply = until_answered(call("pay", amount=1))
     strict = Policy.parse(
         {
@@ -294,7 +298,21 @@ async def test_an_edit_under_a_stricter_rule_does_not_run(server: OpenAIServer, 
     loop = make(policy=strict)
     (item,) = await loop.plan()
     (review,) = loop.waiting()
-    loop.client.guard.queue.edit(review.id, by="ann", arguments={"amount": 500})
-    assert "stricter rule" in loop.said(await loop.run(item))
-    assert loop.tools.run == []
-    assert loop.client.guard.queue.get(review.id).state is ReviewState.SUPERSEDED
+    queue = loop.client.guard.queue
+    queue.edit(review.id, by="ann", arguments={"amount": 500})
+    before = len(server.requests)
+    with pytest.raises(WaitsForReview) as waits:
+        await loop.run(item)
+    (again,) = loop.waiting()
+    assert (waits.value.review_id, again.call.arguments, again.roles) == (again.id, {"amount": 500}, ("finance",))
+    assert queue.get(review.id).state is ReviewState.SUPERSEDED
+    assert again.id[:12] in queue.get(review.id).history[-1].note
+    with pytest.raises(NotPermitted):
+        queue.approve(again.id, by="ann")
+    getattr(queue, answer)(again.id, by=Principal(name="fin", roles=("finance",)))
+    said = [loop.said(await loop.run(item)), loop.said(await done(loop.client.run(item, loop.functions)))]
+    assert loop.tools.run == ([("pay", {"amount": 500})] if answer == "approve" else [])
+    assert said[0].startswith("pay done" if answer == "approve" else "Not executed: rejected")
+    assert said[1].startswith("Not executed")
+    # nothing is measured again for that
+    assert len(server.requests) == before

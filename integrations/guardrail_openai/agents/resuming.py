@@ -8,7 +8,7 @@ from typing import Any
 
 from agents import Agent, RunState
 
-from guardrail.desk import Held, WaitsForReview
+from guardrail.desk import Desk, Held, WaitsForReview
 from guardrail.errors import ConfigError
 from guardrail_openai.agents.model import GuardedModel
 from guardrail_openai.plain import mapping, snapshot
@@ -41,17 +41,27 @@ async def resume(agent: Agent[Any], state: RunState[Any, Any], *, wait: float = 
             open_items.append(item)
             continue
         try:
-            await asyncio.to_thread(desk.look, raw)
-        except WaitsForReview as waits:
-            if not await waits.await_decision(max(0.0, until - time.monotonic())):
-                open_items.append(item)
-                continue
-        except Held:
-            pass  # below
-        try:
-            await asyncio.to_thread(desk.look, raw)
+            await _decided(desk, raw, until)
+        except WaitsForReview:
+            open_items.append(item)
         except Held as held:
             state.reject(item, rejection_message=held.text)
         else:
             state.approve(item)
     return open_items
+
+
+async def _decided(desk: Desk, raw: RawCall, until: float) -> None:
+    """Look at a call until a person has let it run.
+
+    Raises:
+        WaitsForReview, Held: nobody has decided in time; it may not run.
+    """
+    while True:
+        try:
+            await asyncio.to_thread(desk.look, raw)
+        except WaitsForReview as waits:  # once more where the decision is an edit on which others decide
+            if not await waits.await_decision(max(0.0, until - time.monotonic())):
+                raise
+        else:
+            return
