@@ -228,21 +228,21 @@ def test_a_secret_in_any_field_is_not_passed_over(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "paths"),
     [
-        {"password": "x"},
-        {"a": [{"pin": 1234}]},
-        {"n": 4111111111111111},
-        {"n": [4111111111111111.0]},
-        {"body": "x"},
-        {"body": 1},
-        {"to": [{"iban": {"a": False}}]},
-        {"REF": ["x"]},
+        ({"password": "x"}, ()),
+        ({"a": [{"pin": 1234}]}, ()),
+        ({"n": 4111111111111111}, ()),
+        ({"n": [4111111111111111.0]}, ()),
+        ({"body": "x"}, PATHS),
+        ({"body": 1}, PATHS),
+        ({"to": [{"iban": {"a": False}}]}, PATHS),
+        ({"REF": ["x"]}, PATHS),
     ],
 )
-def test_what_only_its_place_hides_is_hidden(arguments: dict[str, Any]) -> None:
+def test_what_only_its_place_hides_is_hidden(arguments: dict[str, Any], paths: tuple[str, ...]) -> None:
     one = replace(record(), samples=(Sample(calls=(ToolCall(name="send", arguments=arguments),)),))
-    quick, walked = both(one, Redaction(paths=PATHS))
+    quick, walked = both(one, Redaction(paths=paths))
     assert quick == walked
     assert quick.hidden
 
