@@ -195,7 +195,7 @@ class Live:
         mark: int | None = None
         while True:
             with self._lock:
-                if not self._subscribed:
+                if self._closed or not self._subscribed:
                     self._thread = None
                     return
                 look, self._look = self._look or mark is None, False
@@ -207,6 +207,8 @@ class Live:
                     for name, tenant in tenants:
                         self._tell(name, tenant, mark)
             except Exception as error:  # noqa: BLE001 - whatever a store raises, those who look must be served on
+                if self._closed:  # so is the store, perhaps
+                    continue
                 _log.warning("waiting for changes failed: %s", type(error).__name__)
                 mark = None
                 time.sleep(_WAIT)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pytest
 
+from guardrail.errors import StoreError
 from guardrail.store import Store
 from guardrail.types import Principal, Review
 from guardrail.web import Settings
@@ -255,6 +256,28 @@ async def test_the_end_of_the_process_ends_all_streams(site: Site) -> None:
     async with Listener(site) as late:
         await asyncio.wait_for(late.task, 20)
         assert late.status == 429
+
+
+async def test_a_store_that_closes_after_the_streams_is_no_trouble(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting, closed = threading.Event(), threading.Event()
+
+    def until_closed(*_: Any, **__: Any) -> bool:
+        waiting.set()
+        closed.wait(30)
+        raise StoreError("the store is closed")
+
+    monkeypatch.setattr(site.store, "wait_for_change", until_closed)
+    async with Listener(site) as one:
+        await one.event("hello")
+        assert await asyncio.to_thread(waiting.wait, 30)
+        watching = live(site)._thread
+        live(site).close()
+        closed.set()
+        await asyncio.to_thread(watching.join, 30)
+        assert not watching.is_alive()
+    assert caplog.messages == []
 
 
 async def test_a_store_that_fails_for_a_while_ends_no_stream(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
