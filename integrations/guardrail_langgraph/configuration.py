@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+
 _CHECKPOINTER = "__pregel_checkpointer"
+_TASK = "__pregel_task_id"
+_SENT = "__pregel_push"
 
 
 def location(configurable: Mapping[str, Any]) -> tuple[str, str]:
@@ -23,3 +27,18 @@ def reviewer(configurable: Mapping[str, Any]) -> str:
 def can_wait(configurable: Mapping[str, Any]) -> bool:
     """Whether the graph has a checkpointer, so that it can be interrupted and resumed."""
     return bool(configurable.get(_CHECKPOINTER))
+
+
+def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
+    """The configurable part of a run's configuration; empty where there is none."""
+    return (config or {}).get("configurable") or {}
+
+
+def task_id(config: RunnableConfig | None) -> str:
+    """The id of the task that runs; the same when that is resumed, and another when its step is run again."""
+    return str(configurable(config).get(_TASK) or "")
+
+
+def is_alone(config: RunnableConfig | None) -> bool:
+    """Whether the task was sent what it is to do: one that runs along an edge may hold several calls at once."""
+    return _SENT in (((config or {}).get("metadata") or {}).get("langgraph_path") or ())

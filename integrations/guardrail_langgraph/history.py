@@ -6,11 +6,13 @@ in the graph's state and needs no channel of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
+
+from guardrail.types import Route
 
 MARK = "guardrail"
 Outcome = Literal["retry", "rejected", "responded", "refused", "superseded"]
@@ -90,11 +92,14 @@ def answer_message(
     )
 
 
-def heal(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], list[MessageToolCall]]:
+def heal(
+    messages: Sequence[AnyMessage], told: Callable[[AIMessage, MessageToolCall], str | None] = lambda _plan, _call: None
+) -> tuple[list[AnyMessage], list[MessageToolCall]]:
     """Answer every call that was left open before a later message; providers refuse such a history.
 
     Returns the whole history, and the calls that were answered. The newest plan is left alone while
-    nothing follows it: its calls may still be waiting for a human.
+    nothing follows it: its calls may still be waiting for a human. ``told`` says what there is to say of a call that
+    has been started all the same.
     """
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     healed: list[AnyMessage] = []
@@ -106,13 +111,12 @@ def heal(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], list[Message
         for call in message.tool_calls:
             if call["id"] not in answered:
                 dropped.append(call)
-                healed.append(
-                    answer_message(call, "Not executed: a new message came before this call was decided.", "superseded")
-                )
+                text = told(message, call) or "Not executed: a new message came before this call was decided."
+                healed.append(answer_message(call, text, "superseded"))
     return healed, dropped
 
 
-def with_calls(plan: AIMessage, calls: Sequence[MessageToolCall], *, record_id: str) -> AIMessage:
+def with_calls(plan: AIMessage, calls: Sequence[MessageToolCall], *, record_id: str, route: Route) -> AIMessage:
     """The plan with (edited) calls in place; same message id, so that it replaces the original in state."""
     edited = {call["id"]: call["args"] for call in calls}
     content = plan.content
@@ -128,6 +132,6 @@ def with_calls(plan: AIMessage, calls: Sequence[MessageToolCall], *, record_id: 
         update={
             "tool_calls": list(calls),
             "content": content,
-            "additional_kwargs": {**kwargs, MARK: {"record_id": record_id}},
+            "additional_kwargs": {**kwargs, MARK: {"record_id": record_id, "route": route.value}},
         }
     )
