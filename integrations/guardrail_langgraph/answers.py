@@ -57,7 +57,7 @@ def read_answer(
         InvalidDecision: not one readable decision, not allowed for this call, given to another call, or an edit that
             changes the tool or does not fit its schema.
     """
-    raw = _single(answer)
+    raw = _single(_kept(answer))
     name = raw.get("type")
     allowed = ", ".join(decision.value for decision in verdict.decisions)
     try:
@@ -91,6 +91,17 @@ def _words(text: str) -> str:
     """One line that shows the same as plain text, as Markdown and as HTML: pages render descriptions as all three."""
     shown = plain(text).translate(_MARKUP).replace("://", ":/ /")
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _kept(value: Any) -> Any:
+    """The answer as a checkpoint keeps it, half characters replaced: read again, it must not say something else."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_kept(name): _kept(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_kept(one) for one in value]
+    return value
 
 
 def _single(answer: object) -> Mapping[str, Any]:
@@ -132,8 +143,6 @@ def _message(raw: Mapping[str, Any], kind: DecisionType) -> str:
         raise InvalidDecision(f"the message has {len(message)} characters, the limit is {MAX_MESSAGE}.")
     if kind is DecisionType.RESPOND and not message.strip():
         raise InvalidDecision("a response needs a message: it is what the agent reads in the tool's place.")
-    if not message.isascii() and any("\ud800" <= character <= "\udfff" for character in message):
-        raise InvalidDecision("the message holds half a character (a lone surrogate): write it anew.")
     return message
 
 

@@ -51,6 +51,15 @@ def asked(interrupts: Iterable[Interrupt]) -> dict[str, Interrupt]:
     return found
 
 
+def coming(interrupts: Iterable[Interrupt]) -> frozenset[str]:
+    """The reviews that are asked about once these interrupts are answered, by id."""
+    return frozenset(
+        review_id
+        for interrupt in asked(interrupts).values()
+        for review_id in interrupt.value["guard"].get("coming", ())
+    )
+
+
 @asynccontextmanager
 async def opened(spec: str) -> AsyncIterator[Any]:
     """The compiled graph that ``module:name`` or ``path/to/file.py:name`` names.

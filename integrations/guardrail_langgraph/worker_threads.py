@@ -18,7 +18,7 @@ from guardrail.review import Queue
 from guardrail.types import Principal, PrincipalKind, Review, ReviewState
 from guardrail_langgraph.answers import as_answer
 from guardrail_langgraph.finished import EXECUTING, NOTE, has_run, message_lists
-from guardrail_langgraph.worker_graphs import Registered, asked
+from guardrail_langgraph.worker_graphs import Registered, asked, coming
 from guardrail_langgraph.worker_leases import Leases
 
 WORKER: Final = "worker"
@@ -74,6 +74,7 @@ class _Seen:
     registered: Registered
     state: Any
     asked: dict[str, Interrupt]
+    coming: frozenset[str]
 
     @property
     def waits(self) -> bool:
@@ -137,7 +138,11 @@ async def _look(graphs: Sequence[Registered], thread_id: str) -> tuple[list[_See
             failed = error
             continue
         if state.created_at is not None:
-            found.append(_Seen(registered=registered, state=state, asked=asked(state.interrupts)))
+            found.append(
+                _Seen(
+                    registered=registered, state=state, asked=asked(state.interrupts), coming=coming(state.interrupts)
+                )
+            )
     return found, failed
 
 
@@ -274,7 +279,9 @@ class _Turn:
         decided = datetime.fromisoformat(review.decision.at if review.decision else review.at)
         if not graph:
             outcome = Outcome.UNKNOWN
-        elif (self._now() - decided).total_seconds() >= self._grace:
+        elif (
+            not any(review.id in one.coming for one in seen) and (self._now() - decided).total_seconds() >= self._grace
+        ):
             note = "its thread no longer waits for it"
             with suppress(ReviewConflict):  # it has begun to run since it was read
                 await asyncio.to_thread(self._queue.supersede, review.id, by=_worker_for(review), note=note)
