@@ -74,7 +74,11 @@ def press(graph: Any, config: Any, act: Act) -> JsonObject:
 
 
 def browser(value: Any) -> Any:
-    """A value on its way through a browser: its numbers are doubles."""
+    """A value on its way through a browser: its numbers are doubles.
+
+    Raises:
+        OverflowError: a number is larger than any double.
+    """
     return json.loads(json.dumps(value), parse_int=_double, parse_float=_double)
 
 
@@ -87,6 +91,8 @@ def js_text(value: Any) -> str:
 
 def _double(text: str) -> float:
     number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise OverflowError(text)
     return int(number) if number.is_integer() and abs(number) < 1e21 else number
 
 
