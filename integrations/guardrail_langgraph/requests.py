@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -24,6 +24,7 @@ from guardrail.sampling import inspect
 from guardrail.types import Sample
 from guardrail_langgraph.messages import sample_from_message
 from guardrail_langgraph.models import RESAMPLE_TAG, innermost
+from guardrail_langgraph.runs import Origin
 
 R = TypeVar("R", bound=Runnable[Any, Any])
 
@@ -65,11 +66,12 @@ class PlanningRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CapturedPlan:
-    """A request, the message that it gave, and the same message as a sample."""
+    """A request, the message that it gave, the same message as a sample, and where it was sent."""
 
     request: PlanningRequest
     message: AIMessage
     planned: Sample
+    origin: Origin | None = None
 
 
 def request_for(model: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> PlanningRequest:
@@ -104,25 +106,31 @@ class PlanCapture(BaseCallbackHandler):
     Put it among the callbacks of a run, or on a copy of the model with ``watch``. ``model`` is the chat
     model whose requests are caught: settings given with the call are told from its defaults by comparison.
     A request that this model could not send again (another provider or address, redacted credentials) is not kept.
-    ``listener`` is told of those that are kept, as they go out and end. Thread-safe. Requests made by the guard itself
-    are ignored.
+    ``listener`` is told of those that are kept, as they go out and end. ``read`` puts the calls into messages that have
+    them as text. Thread-safe. Requests made by the guard itself are ignored.
     """
 
     run_inline = True
     raise_error = False
 
     def __init__(
-        self, model: Runnable[Any, Any] | None = None, *, size: int = 512, listener: Listener | None = None
+        self,
+        model: Runnable[Any, Any] | None = None,
+        *,
+        size: int = 512,
+        listener: Listener | None = None,
+        read: Callable[[AIMessage], AIMessage] | None = None,
     ) -> None:
         self._listener = listener
+        self._read = read
         self._model = None if model is None else innermost(model)
         self._plans = _Plans(size)
-        self._running: OrderedDict[UUID, PlanningRequest] = OrderedDict()
+        self._running: OrderedDict[UUID, tuple[PlanningRequest, Origin]] = OrderedDict()
         self._size = size
 
     def for_model(self, model: Runnable[Any, Any]) -> PlanCapture:
         """A handler for another model whose catch is found through this one too."""
-        capture = PlanCapture(model, size=self._size, listener=self._listener)
+        capture = PlanCapture(model, size=self._size, listener=self._listener, read=self._read)
         capture._plans = self._plans
         return capture
 
@@ -138,6 +146,10 @@ class PlanCapture(BaseCallbackHandler):
         plan = self._plans.of_calls(frozenset({call_id}))
         return None if plan is None else plan.message
 
+    def plans(self) -> list[CapturedPlan]:
+        """Those that are remembered, the newest first."""
+        return self._plans.newest()
+
     def on_chat_model_start(
         self,
         serialized: dict[str, Any] | None,
@@ -150,7 +162,6 @@ class PlanCapture(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Catch the request."""
-        del parent_run_id
         if RESAMPLE_TAG in (tags or ()) or (self._model is not None and _elsewhere(serialized, self._model)):
             return
         params = kwargs.get("invocation_params") or {}
@@ -169,8 +180,9 @@ class PlanCapture(BaseCallbackHandler):
             model=_name(params),
             defaults=defaults,
         )
+        origin = Origin(run_id=run_id, parent_run_id=parent_run_id, metadata=metadata or {})
         with self._plans.lock:
-            self._running[run_id] = request
+            self._running[run_id] = (request, origin)
             while len(self._running) > self._size:
                 self._running.popitem(last=False)
         if self._listener is not None:
@@ -180,16 +192,19 @@ class PlanCapture(BaseCallbackHandler):
         """Keep the request with the messages that it gave."""
         del kwargs
         with self._plans.lock:
-            request = self._running.pop(run_id, None)
-        if request is None:
+            sent = self._running.pop(run_id, None)
+        if sent is None:
             return
+        request, origin = sent
         response_id = (response.llm_output or {}).get("id")
         for choice, generation in enumerate(response.generations[0]):
             if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
                 message = generation.message.model_copy()
+                if self._read is not None:
+                    message = self._read(message)
                 sample = sample_from_message(message, response_id=response_id, choice=choice)
                 (planned,) = inspect([sample])
-                self._plans.keep(CapturedPlan(request=request, message=message, planned=planned))
+                self._plans.keep(CapturedPlan(request=request, message=message, planned=planned, origin=origin))
                 if self._listener is not None and choice == 0:
                     self._listener.answered(run_id, message)
 
@@ -202,7 +217,13 @@ class PlanCapture(BaseCallbackHandler):
             self._listener.failed(run_id)
 
 
-def watch(model: R, capture: PlanCapture) -> R:
+class Watcher(Protocol):
+    """What may be put on a model."""
+
+    def for_model(self, model: Any) -> BaseCallbackHandler: ...
+
+
+def watch(model: R, capture: Watcher) -> R:
     """A copy of the model, bound tools included, whose requests are caught. The given one is not touched.
 
     Raises:
@@ -238,6 +259,10 @@ class _Plans:
             self._plans.move_to_end(key)
             while len(self._plans) > self._size:
                 self._plans.popitem(last=False)
+
+    def newest(self) -> list[CapturedPlan]:
+        with self.lock:
+            return [plan for plan in reversed(self._plans.values()) if plan is not None]
 
     def of_message(self, message_id: str) -> CapturedPlan | None:
         with self.lock:

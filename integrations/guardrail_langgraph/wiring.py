@@ -23,6 +23,7 @@ from guardrail_langgraph.messages import tool_specs_from
 from guardrail_langgraph.requests import PlanCapture
 from guardrail_langgraph.sampler import ChatModelSampler
 from guardrail_langgraph.speculation import AnySampler, SpeculativeSampler, Unused, surely_sampled
+from guardrail_langgraph.written import CallReader, WrittenCalls, WrittenSampler
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Wiring:
         signals: Sequence[Measure] = (),
         risk_model: Any = None,
         speculate: bool = False,
+        reads: CallReader | None = None,
     ) -> None:
         if not tools:
             raise ConfigError("the guard was given no tools. Pass the same list that the agent's model is bound to.")
@@ -68,7 +70,7 @@ class Wiring:
                     f"the guard needs the agent's chat model, not {type(model).__name__}: pass the model itself, "
                     "before bind_tools, or a sampler of your own."
                 )
-            if type(model).bind_tools is BaseChatModel.bind_tools:
+            if reads is None and type(model).bind_tools is BaseChatModel.bind_tools:
                 raise ConfigError(
                     f"{type(model).__name__} cannot call tools (it has no bind_tools), so there is nothing to guard."
                 )
@@ -78,8 +80,12 @@ class Wiring:
         self.policy = Policy.of(policy)
         self.policy.check(tuple(self.registered.values()))
         self.store = open_store(store or "memory://") if isinstance(store, str | None) else store
+        self.written = None if reads is None else WrittenCalls(reads, self.registered)
+        if self.written is not None:
+            sampler = WrittenSampler(sampler, self.written)
         self._speculation = self._speculative(sampler) if speculate else None
-        self.capture = PlanCapture(model, listener=self._speculation)
+        read = None if self.written is None else self.written.message
+        self.capture = PlanCapture(model, listener=self._speculation, read=read)
         given = {"entailment": entailment, "asker": asker, "signals": tuple(signals), "risk_model": risk_model}
         shared: dict[str, Any] = {
             **{name: value for name, value in given.items() if value not in (None, ())},
