@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardrail.sampling import Failure, Query
-from guardrail_openai.plain import mapping
+from guardrail.sampling.plain import mapping
 from guardrail_openai.requests import OpenAIRequest
 from guardrail_openai.sending import Call, refused_parameter
 

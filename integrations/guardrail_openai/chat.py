@@ -7,9 +7,9 @@ from typing import Any
 
 from guardrail.codec import canonical
 from guardrail.sampling import Answer, completion_of_all, read_tokens
+from guardrail.sampling.plain import count, items, mapping, text
 from guardrail.types import Sample, ToolSpec, Turn, Usage
 from guardrail_openai.calls import Calls
-from guardrail_openai.plain import count, items, mapping, text
 
 CUSTOM_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """A custom tool takes one free text."""

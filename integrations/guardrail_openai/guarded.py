@@ -21,13 +21,13 @@ from guardrail.desk import Desk, Permitting, Tools
 from guardrail.engine import AsyncGuard, Guard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
+from guardrail.sampling.plain import items, mapping, snapshot
 from guardrail.store import Store, open_store
 from guardrail.types import PlanningStep, StepVerdict
 from guardrail_openai.endpoints import Chat, Endpoint
 from guardrail_openai.heard import GuardedAsyncStream, GuardedStream, HeardChat, HeardResponse
 from guardrail_openai.held import KINDS, PlanAgain, Refused
 from guardrail_openai.hosted import check_request
-from guardrail_openai.plain import items, mapping, snapshot
 from guardrail_openai.raw_calls import RawCall, answered_ids
 from guardrail_openai.sampler import OpenAISampler
 from guardrail_openai.steps import planning_step

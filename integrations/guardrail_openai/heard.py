@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from openai import AsyncStream, Stream
 
+from guardrail.sampling.plain import items, mapping, snapshot, text
 from guardrail.types import StepVerdict
-from guardrail_openai.plain import items, mapping, snapshot, text
 
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from guardrail.errors import ConfigError
-from guardrail_openai.plain import items, mapping, snapshot, text
+from guardrail.sampling.plain import items, mapping, snapshot, text
 
 _OURS: Final = frozenset({"function", "custom", "local_shell", "apply_patch"})
 _ANYWAY: Final = "; give allow_hosted=True if that may happen without a verdict"

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from guardrail.desk import Planned
 from guardrail.errors import ConfigError
+from guardrail.sampling.plain import mapping, snapshot, text
 from guardrail.types import ToolCall
 from guardrail_openai import chat, responses
-from guardrail_openai.plain import mapping, snapshot, text
 
 CHAT = "chat"
 _APPROVAL = "mcp_approval_request"

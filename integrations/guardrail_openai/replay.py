@@ -14,9 +14,9 @@ from openai import AsyncOpenAI, OpenAIError
 from guardrail.bulk import Planned, PlannerOptions
 from guardrail.codec import canonical
 from guardrail.errors import ConfigError, SamplingError
+from guardrail.sampling.plain import count, mapping, snapshot
 from guardrail.types import Case, PlanningStep, Question, ReplyBatch, SampleBatch, Usage
 from guardrail_openai import chat, responses
-from guardrail_openai.plain import count, mapping, snapshot
 from guardrail_openai.requests import OpenAIRequest, arguments_of
 from guardrail_openai.sampler import OpenAISampler
 from guardrail_openai.sending import failure_of

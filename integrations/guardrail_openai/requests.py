@@ -14,7 +14,7 @@ from openai.resources.responses import AsyncResponses
 
 from guardrail.codec import digest
 from guardrail.errors import SamplingError
-from guardrail_openai.plain import identity, items, mapping, snapshot, text
+from guardrail.sampling.plain import identity, items, mapping, snapshot, text
 
 API = Literal["chat", "responses"]
 

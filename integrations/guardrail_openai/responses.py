@@ -8,10 +8,10 @@ from typing import Any
 
 from guardrail.codec import canonical
 from guardrail.sampling import Answer, read_tokens
+from guardrail.sampling.plain import count, items, mapping, text
 from guardrail.types import Sample, SampleStatus, Token, ToolSpec, Turn, Usage
 from guardrail_openai.calls import Calls
 from guardrail_openai.chat import CUSTOM_SCHEMA, content_text, spec
-from guardrail_openai.plain import count, items, mapping, text
 
 # Calls of OpenAI's own tools that the caller carries out, with the name that stands for the tool.
 _CARRIED_OUT_BY_CALLER = {

@@ -17,8 +17,8 @@ from openai import AsyncOpenAI, OpenAI
 
 from guardrail.errors import ConfigError
 from guardrail.sampling import Answer, Failure
+from guardrail.sampling.plain import items, mapping
 from guardrail_openai import chat, responses
-from guardrail_openai.plain import items, mapping
 from guardrail_openai.requests import API
 
 # The client gives up by itself at the timeout; this much later its thread is left alone.

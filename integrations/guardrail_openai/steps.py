@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from guardrail.codec import digest
 from guardrail.errors import ConfigError
 from guardrail.sampling import inspect
+from guardrail.sampling.plain import items, mapping, snapshot, text
 from guardrail.types import PlanningStep, Sample, ToolSpec
 from guardrail_openai import chat, responses
 from guardrail_openai.calls import told_apart
-from guardrail_openai.plain import items, mapping, snapshot, text
 from guardrail_openai.requests import API, OpenAIRequest
 
 

@@ -12,10 +12,10 @@ from agents import FunctionTool, Model, ModelProvider, ModelResponse
 from guardrail.desk import Desk
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
+from guardrail.sampling.plain import mapping, snapshot
 from guardrail.types import StepVerdict
 from guardrail_openai.agents.tools import GuardedInvoke
 from guardrail_openai.agents.turns import Turn, plain
-from guardrail_openai.plain import mapping, snapshot
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 

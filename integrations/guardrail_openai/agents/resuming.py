@@ -10,8 +10,8 @@ from agents import Agent, RunState
 
 from guardrail.desk import Desk, Held, WaitsForReview
 from guardrail.errors import ConfigError
+from guardrail.sampling.plain import mapping, snapshot
 from guardrail_openai.agents.model import GuardedModel
-from guardrail_openai.plain import mapping, snapshot
 from guardrail_openai.raw_calls import RawCall
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from guardrail.errors import ConfigError, SamplingError
 from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect, shaping
+from guardrail.sampling.plain import mapping
 from guardrail.types import PlanningStep, SampleBatch
 from guardrail_openai.agents.turns import Turn
-from guardrail_openai.plain import mapping
 
 
 class TurnSampler:

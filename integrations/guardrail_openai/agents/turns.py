@@ -13,10 +13,10 @@ from agents.models.fake_id import FAKE_RESPONSES_ID
 from guardrail.codec import digest
 from guardrail.errors import SamplingError
 from guardrail.sampling import Answer, inspect
+from guardrail.sampling.plain import identity, mapping, snapshot, text
 from guardrail.types import PlanningStep, ToolSpec, Usage
 from guardrail_openai import responses
 from guardrail_openai.calls import told_apart
-from guardrail_openai.plain import identity, mapping, snapshot, text
 from guardrail_openai.raw_calls import answered_ids
 from guardrail_openai.requests import greedy_setting
 

@@ -10,11 +10,11 @@ from openai import OpenAI, OpenAIError
 
 from guardrail.codec import canonical
 from guardrail.sampling import Answer, Failure, inspect, retry_wait
+from guardrail.sampling.plain import count
 from guardrail.types import PlanningStep, Question, ReplyBatch, Sample, Usage
 from guardrail_openai import chat, responses
 from guardrail_openai.doctor import canaries
 from guardrail_openai.doctor.findings import Blocked, Finding, Level
-from guardrail_openai.plain import count
 from guardrail_openai.requests import API, OpenAIRequest
 from guardrail_openai.sampler import OpenAISampler
 from guardrail_openai.sending import Call, Caller, refused_parameter
