@@ -10,6 +10,8 @@ from langchain_core.runnables import RunnableConfig
 _CHECKPOINTER = "__pregel_checkpointer"
 _TASK = "__pregel_task_id"
 _SENT = "__pregel_push"
+_SIGNED_IN = "langgraph_auth_user_id"
+"""The server writes it, and takes it out of what a client sends."""
 
 
 def location(configurable: Mapping[str, Any]) -> tuple[str, str]:
@@ -20,8 +22,8 @@ def location(configurable: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def reviewer(configurable: Mapping[str, Any]) -> str:
-    """Who answers an interrupt: ``reviewer`` of the resuming run."""
-    return str(configurable.get("reviewer") or "resume")
+    """Who answers an interrupt: whom LangGraph's server has signed in, else ``reviewer`` of the resuming run."""
+    return str(configurable.get(_SIGNED_IN) or configurable.get("reviewer") or "resume")
 
 
 def can_wait(configurable: Mapping[str, Any]) -> bool:

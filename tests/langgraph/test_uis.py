@@ -113,6 +113,26 @@ def test_an_answer_does_what_its_button_says(answer: str, bank: Bank) -> None:
     assert thread_of(graph, thread())["status"] == "idle"
 
 
+@pytest.mark.parametrize(
+    ("who", "by"),
+    [
+        ({"langgraph_auth_user_id": "ada", "reviewer": "eve"}, "ada"),
+        ({"langgraph_auth_user_id": "", "reviewer": "bob"}, "bob"),
+        ({}, "resume"),
+    ],
+    ids=["signed in", "named", "nobody"],
+)
+def test_whom_the_server_has_signed_in_is_who_decides(who: dict[str, str], by: str, bank: Bank) -> None:
+    store = open_store("memory://")
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = state_graph(server, bank, saver=MemorySaver(), store=store)
+        graph.invoke(GO, thread())
+        press(graph, thread("t1", **who), AgentChatUI.approve(card_of(graph)))
+    (review,) = store.reviews()
+    assert review.decision is not None
+    assert review.decision.by == by
+
+
 REFUSED: dict[str, tuple[Callable[[Card], Act], str]] = {
     "agent-chat-ui edit that is not allowed": (lambda card: AgentChatUI.edit(card, amount="1"), "edit is not allowed"),
     "agent-inbox edit that is not allowed": (lambda card: AgentInbox.edit(card, amount="1"), "edit is not allowed"),

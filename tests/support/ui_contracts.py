@@ -133,7 +133,9 @@ class AgentInbox:
         request = value["action_requests"][0]
         configs = value.get("review_configs")
         first = configs[0] if isinstance(configs, list) and configs else {}
-        allowed = first.get("allowed_decisions") or ["approve", "edit", "reject"]
+        allowed = first.get("allowed_decisions")
+        if not isinstance(allowed, list) or not allowed:
+            allowed = ["approve", "edit", "reject"]
         names = {"approve": "accept", "edit": "edit", "reject": "respond"}
         return Card(
             name=request.get("name", ""),
