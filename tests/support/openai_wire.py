@@ -53,12 +53,21 @@ def chunks(body: Body, response: Body) -> list[Body]:
 
 
 def events(response: Body) -> list[Body]:
-    """The events by which the Responses API streams a response, without its words piece by piece."""
+    """The events by which the Responses API streams a response, each of its texts in one piece."""
     begun = {**response, "status": "in_progress", "output": []}
     found: list[Body] = [{"type": "response.created", "response": begun}]
     for place, item in enumerate(response["output"]):
         at = {"output_index": place}
-        found.append({"type": "response.output_item.added", **at, "item": {**item, "status": "in_progress"}})
+        empty = {"content": []} if item["type"] == "message" else {"arguments": ""} if "arguments" in item else {}
+        found.append({"type": "response.output_item.added", **at, "item": {**item, "status": "in_progress", **empty}})
+        for index, part in enumerate(item.get("content") or []):
+            said = {"item_id": item["id"], **at, "content_index": index}
+            if part["type"] == "output_text":
+                begins = {**part, "text": ""}
+                found.append({"type": "response.content_part.added", **said, "part": begins})
+                found.append({"type": "response.output_text.delta", **said, "delta": part["text"], "logprobs": []})
+                found.append({"type": "response.output_text.done", **said, "text": part["text"], "logprobs": []})
+                found.append({"type": "response.content_part.done", **said, "part": part})
         if item["type"] == "function_call":
             said = {"item_id": item["id"], **at}
             found.append({"type": "response.function_call_arguments.delta", **said, "delta": item["arguments"]})

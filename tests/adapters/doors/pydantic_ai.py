@@ -52,7 +52,7 @@ class RunConversation(Conversation):
     async def say(self, text: str) -> None:
         """The framework wants every call answered before the user speaks again."""
         messages, asked = self._saved(self.setting.memory["open"])
-        results = await resume(self._agent(), asked)
+        results = await self._decided(asked)
         results.approvals = {
             **{part.tool_call_id: ToolDenied("superseded") for part in asked.approvals},
             **{key: one for key, one in results.approvals.items() if isinstance(one, ToolDenied)},
@@ -74,9 +74,12 @@ class RunConversation(Conversation):
         results = asked.build_results(approve_all=True)
         await self._run(None, message_history=messages, deferred_tool_results=results)
 
-    def _agent(self, client: Any = None) -> Any:
+    def _client(self) -> AsyncOpenAI:
+        return AsyncOpenAI(api_key="sk-test", base_url=self.setting.served.url, max_retries=0)
+
+    def _agent(self, client: AsyncOpenAI) -> Any:
         setting = self.setting
-        provider = OpenAIProvider(openai_client=client or AsyncOpenAI(api_key="sk-test", base_url=setting.served.url))
+        provider = OpenAIProvider(openai_client=client)
         plain: Agent[Any, Any] = Agent(
             self._kind("m", provider=provider),
             tools=function_tools(setting.tools, asynchronous=setting.way.asynchronous),
@@ -95,9 +98,13 @@ class RunConversation(Conversation):
             asked.approvals += [one for one in message.parts if getattr(one, "tool_call_id", None) in waiting]
         return messages, asked
 
+    async def _decided(self, asked: DeferredToolRequests) -> Any:
+        async with self._client() as client:
+            return await resume(self._agent(client), asked)
+
     async def _resumed(self, text: str) -> None:
         messages, asked = self._saved(text)
-        results = await resume(self._agent(), asked)
+        results = await self._decided(asked)
         await self._run(None, message_history=messages, deferred_tool_results=results)
 
     async def _run(self, prompt: str | None, **more: Any) -> None:
@@ -134,16 +141,18 @@ class RunConversation(Conversation):
             return asyncio.run(run())
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        client = self._client()
         try:
-            result = self._agent().run_sync(prompt, **more)
+            result = self._agent(client).run_sync(prompt, **more)
         finally:
+            loop.run_until_complete(client.close())
             loop.close()
             asyncio.set_event_loop(None)
         self.seen += str(result.new_messages())
         return result
 
     async def _arun(self, prompt: str | None, **more: Any) -> Any:
-        async with AsyncOpenAI(api_key="sk-test", base_url=self.setting.served.url, max_retries=0) as client:
+        async with self._client() as client:
             agent = self._agent(client)
             if not self.setting.way.stream:
                 result = await agent.run(prompt, **more)
