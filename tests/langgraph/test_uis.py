@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from langgraph.checkpoint.memory import MemorySaver
 from guardrail import Queue, open_store
 from guardrail.errors import ReviewConflict
 from guardrail.types import ReviewState
+from guardrail_langgraph.worker import Leases, resume_decided
 from tests.support.agents import BUILDS, GO, Bank, Build, flipping, n_asked, policy, state_graph, thread
 from tests.support.hostile import SCRIPTS
 from tests.support.openai_server import OpenAIServer, agent, call
@@ -289,3 +291,18 @@ def test_marking_a_thread_as_resolved_runs_nothing_and_decides_nothing(build: Bu
     assert bank.run == []
     with pytest.raises(ReviewConflict):
         Queue(store).approve(review.id, by="ada")
+
+
+async def test_an_approval_after_a_thread_was_marked_as_resolved_runs_nothing(bank: Bank) -> None:
+    store = open_store("memory://")
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = state_graph(server, bank, saver=MemorySaver(), store=store)
+        graph.invoke(GO, thread())
+        press(graph, thread(), AgentInbox.resolve())
+        (review,) = store.reviews()
+        queue = Queue(store)
+        queue.approve(review.id, by="ada")
+        later = datetime.now(UTC) + timedelta(hours=1)
+        done = await resume_decided(graph, queue, Leases(store, by="here"), now=lambda: later)
+    assert [one.outcome for one in done] == ["superseded"]
+    assert bank.run == []
