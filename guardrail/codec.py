@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
-
-
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_plain = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_OTHERWISE = ("\x7f", "NaN", "Infinity")
+"""Where text may be another one than Python's: a character that need not be escaped, and what may be no JSON."""
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
@@ -52,6 +54,33 @@ def from_json(kind: type[T], data: object) -> T:
     return value
 
 
+def to_text(value: object) -> str:
+    """The value as ASCII JSON text, without spaces, which holds any text: that of what ``to_json`` gives.
+
+    Raises:
+        ValueError, TypeError, RecursionError: it holds something that is no JSON, or is nested too deeply.
+    """
+    try:
+        text = _adapter(type(value)).serializer.to_json(value).decode("ascii")
+    except ValueError:  # beyond ASCII, half a character, or no JSON at all: the long way tells
+        return _plain(to_json(value))
+    return _plain(to_json(value)) if any(each in text for each in _OTHERWISE) else text
+
+
+def from_text(kind: type[T], text: str) -> T:
+    """The value of that kind which ``to_text`` gave.
+
+    Raises:
+        ConfigError: the data does not describe such a value; the message says where.
+        ValueError, RecursionError: it is no JSON.
+    """
+    try:
+        value: T = _adapter(kind).validator.validate_json(text)
+    except ValueError:  # it may hold half a character; and the long way says what is wrong
+        return from_json(kind, json.loads(text))
+    return value
+
+
 def json_schema(kind: type[object]) -> dict[str, Any]:
     """JSON Schema (2020-12) of a value's JSON form."""
     return {
@@ -79,7 +108,7 @@ def canonical(data: object) -> str:
         ValueError: a number is not finite.
         TypeError: something is not JSON.
     """
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _canonical(data)
 
 
 def digest(*parts: object) -> str:

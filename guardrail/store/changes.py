@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from guardrail import audit
-from guardrail.codec import digest, to_json
+from guardrail.codec import digest
 from guardrail.errors import StoreError
-from guardrail.store.rows import body_digest, key
+from guardrail.store.rows import body_digest, decode, key
 from guardrail.types import Alarm, AuditDraw, AuditEntry, Comment, Decision, Label, Review, ReviewEvent, ReviewState
 
 _LONGEST = 1000
@@ -28,21 +26,21 @@ class Seen(threading.local):
     audit entry, which tells what changed, takes no other look. It holds one review a thread.
     """
 
-    _place: tuple[str, int] | None = None
-    _data: Mapping[str, Any]
+    _last: Review | None = None
 
-    def keep(self, review: Review, data: Mapping[str, Any]) -> Review:
+    def keep(self, review: Review) -> Review:
         """Remember it, and give it back."""
-        self._place, self._data = (review.id, review.revision), data
+        self._last = review
         return review
 
-    def before(self, review: Review) -> Mapping[str, Any] | None:
-        """The data of the review one revision earlier, if it was seen."""
-        return self._data if self._place == (review.id, review.revision - 1) else None
+    def before(self, review: Review) -> Review | None:
+        """The review one revision earlier, if it was seen."""
+        last = self._last
+        return last if last is not None and (last.id, last.revision) == (review.id, review.revision - 1) else None
 
 
-def of_review(review: Review, body: str, before: str | Mapping[str, Any] | None) -> AuditEntry:
-    """The entry of a review that was put there, or changed from ``before`` (both as they are kept).
+def of_review(review: Review, body: str, before: str | Review | None) -> AuditEntry:
+    """The entry of a review that was put there, or changed from ``before`` (as it is kept, or was read).
 
     Raises:
         StoreError: ``before`` is damaged, or belongs to another tenant.
@@ -53,32 +51,28 @@ def of_review(review: Review, body: str, before: str | Mapping[str, Any] | None)
     )
 
 
-def _read(review: Review, before: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        kept: Mapping[str, Any] = json.loads(before) if isinstance(before, str) else before
-        tenant = kept.get("tenant", "")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise StoreError(f"review {review.id} cannot be read: {error}") from error
-    if tenant != review.tenant:
+def _read(review: Review, before: str | Review) -> Review:
+    kept = decode(Review, before, f"review {review.id}") if isinstance(before, str) else before
+    if kept.tenant != review.tenant:
         raise StoreError(f"review {review.id} belongs to another tenant, which it never changes")
     return kept
 
 
-def _change(after: Review, before: Mapping[str, Any]) -> tuple[str, str, str]:
+def _change(after: Review, before: Review) -> tuple[str, str, str]:
     """What happened, by whom, when. Told by what differs from what was kept, not by whoever made the change."""
-    moved = after.state != before.get("state")
-    claim, was = None if after.claim is None else to_json(after.claim), before.get("claim")
+    moved = after.state is not before.state
+    claim, was = after.claim, before.claim
     changes = (
         (moved and after.state not in _WAITING, after.state.value, "", ""),
-        (after.votes and [*map(to_json, after.votes)] != before.get("votes"), "voted", *_last(after.votes)),
-        (len(after.comments) > len(before.get("comments", ())), "commented", *_last(after.comments)),
-        (claim is not None and claim != was, "claimed", "" if claim is None else claim["by"], ""),
-        (claim is None and was is not None, "released", "" if was is None else was["by"], ""),
-        (after.escalated and not before.get("escalated", False), "escalated", "", ""),
+        (after.votes and after.votes != before.votes, "voted", *_last(after.votes)),
+        (len(after.comments) > len(before.comments), "commented", *_last(after.comments)),
+        (claim is not None and claim != was, "claimed", "" if claim is None else claim.by, ""),
+        (claim is None and was is not None, "released", "" if was is None else was.by, ""),
+        (after.escalated and not before.escalated, "escalated", "", ""),
         (True, after.state.value if moved else "changed", "", ""),
     )
     what, by, at = next((what, by, at) for happened, what, by, at in changes if happened)
-    if len(after.history) > len(before.get("history", ())):  # whoever did it and left an event says so there
+    if len(after.history) > len(before.history):  # whoever did it and left an event says so there
         by, at = _last(after.history)
     return what, by, at or now()
 

@@ -51,6 +51,23 @@ def columns(body: Mapping[str, Any]) -> dict[str, str | int | None]:
     }
 
 
+def facts(review: Review) -> dict[str, Any]:
+    """What ``columns`` and ``wakes`` look at in the JSON of a review."""
+    return {
+        "tenant": review.tenant,
+        "state": review.state.value,
+        "tier": review.tier.value,
+        "call": {"name": review.call.name},
+        "requester": review.requester,
+        "claim": None if review.claim is None else {"by": review.claim.by},
+        "due": review.due,
+        "escalated": review.escalated,
+        "escalate_at": review.escalate_at,
+        "priority": review.priority,
+        "revision": review.revision,
+    }
+
+
 def wakes(body: Mapping[str, Any]) -> str | None:
     """When time does something to a review, given its JSON, as lists order times; None: never, or it does not wait.
 

@@ -353,9 +353,9 @@ class MemoryStore(MemoryNotices, MemorySealed, MemoryAccess):
 
 
 def _review_body(review: Review) -> str:
-    body, data = rows.encode_both(review)
-    listing.columns(data), listing.wakes(data)  # what no list could order is refused
-    return body
+    said = listing.facts(review)
+    listing.columns(said), listing.wakes(said)  # what no list could order is refused
+    return rows.encode(review)
 
 
 def _find(kind: type[T], kept: dict[str, _Row], identity: str) -> str:

@@ -113,23 +113,23 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         return _loaded(self._write(work))
 
     def add_review(self, review: Review) -> Review:
-        body, data = rows.encode_both(review)
+        body = rows.encode(review)
         row = {
             "id": exact(rows.new_id(review.id), "an id"),
             "at": rows.sort_key(review.at),
             "thread_id": lookup(review.thread_id),
             "record_id": lookup(review.record_id),
-            **_columns(review, data),
+            **_columns(review),
             "body": body,
         }
         opened = postgres_log.entry_of(changes.of_review(review, body, None))
         if not self._change("add_review", {**row, **opened}):
             return self.review(review.id)
-        return self._seen.keep(*rows.decode_both(Review, body, f"review {review.id}"))
+        return self._seen.keep(rows.decode(Review, body, f"review {review.id}"))
 
     def review(self, review_id: str) -> Review:
         name, body, *_ = self._database.read(lambda connection: _find(connection, Review, review_id))
-        return self._seen.keep(*rows.decode_both(Review, body, f"review {restored(name)}"))
+        return self._seen.keep(rows.decode(Review, body, f"review {restored(name)}"))
 
     def reviews(
         self,
@@ -148,9 +148,9 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         return [rows.decode(Review, body, f"review {restored(name)}") for name, body in found]
 
     def compare_and_set(self, review: Review) -> bool:
-        body, data = rows.encode_both(review)
-        row = {"id": lookup(review.id), **_columns(review, data), "body": body}
-        before: str | Mapping[str, Any] | None = self._seen.before(review)
+        body = rows.encode(review)
+        row = {"id": lookup(review.id), **_columns(review), "body": body}
+        before: str | Review | None = self._seen.before(review)
         if before is None:
             found = self._database.read(lambda connection: connection.execute(sql("review_before"), row).fetchone())
             if found is None:
@@ -159,7 +159,7 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
         changed = postgres_log.entry_of(changes.of_review(review, body, before))
         if not self._change("compare_and_set", {**row, **changed}):
             return False
-        self._seen.keep(review, data)
+        self._seen.keep(review)
         return True
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
@@ -359,9 +359,10 @@ class PostgresStore(PostgresNotices, PostgresSealed, PostgresAccess):
             postgres_log.append(connection, changes.of_label(record_id, label, body))
 
 
-def _columns(review: Review, data: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {**lookups(listing.columns(data)), "tenant": exact(review.tenant, "the tenant")}
-    return {**columns, "wakes": listing.wakes(data)}
+def _columns(review: Review) -> dict[str, Any]:
+    said = listing.facts(review)
+    columns = {**lookups(listing.columns(said)), "tenant": exact(review.tenant, "the tenant")}
+    return {**columns, "wakes": listing.wakes(said)}
 
 
 def _find(connection: Connection, kind: type[T], identity: str) -> tuple[Any, ...]:

@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from guardrail.codec import from_json, to_json
+from guardrail.codec import from_text, to_text
 from guardrail.errors import ConfigError, NotFound, StoreError, StoreTooNew
 from guardrail.types import RECORD_VERSION, Alarm, AuditDraw, Label, Notice, Record, Review, Sealed, Spending
 
@@ -26,18 +26,8 @@ def encode(value: Record | Review | Label | AuditDraw | Alarm | Notice | Sealed)
     Raises:
         StoreError: it holds something that is no JSON, or is nested too deeply.
     """
-    return encode_both(value)[0]
-
-
-def encode_both(value: Record | Review | Label | AuditDraw | Alarm | Notice | Sealed) -> tuple[str, dict[str, Any]]:
-    """What ``encode`` gives, and the data that it is the text of.
-
-    Raises:
-        StoreError: as ``encode`` does.
-    """
     try:
-        data = to_json(value)
-        return json.dumps(data, separators=(",", ":"), allow_nan=False), data
+        return to_text(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"this {_kind(type(value))} cannot be kept, it is no JSON: {error}") from error
 
@@ -49,24 +39,30 @@ def decode(kind: type[T], body: str, where: str) -> T:
         StoreTooNew: a newer version of this package wrote it.
         StoreError: it is damaged.
     """
-    return decode_both(kind, body, where)[0]
-
-
-def decode_both(kind: type[T], body: str, where: str) -> tuple[T, dict[str, Any]]:
-    """What ``decode`` gives, and the data that the text is of.
-
-    Raises:
-        StoreTooNew, StoreError: as ``decode`` does.
-    """
     try:
-        data = json.loads(body)
-        if kind is Record and data.get("version", 0) > RECORD_VERSION:
-            raise StoreTooNew(
-                f"{where} has record version {data['version']}, this package reads up to {RECORD_VERSION}: upgrade it"
-            )
-        return from_json(kind, data), data
+        value = from_text(kind, body)
     except (ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        if kind is Record:
+            _check_version(_version(body), where)  # whatever is new in it, the version says so
         raise StoreError(f"{where} cannot be read: {error}") from error
+    if isinstance(value, Record):
+        _check_version(value.version, where)
+    return value
+
+
+def _version(body: str) -> int:
+    try:
+        found = json.loads(body)["version"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return 0
+    return found if isinstance(found, int) else 0
+
+
+def _check_version(version: int, where: str) -> None:
+    if version > RECORD_VERSION:
+        raise StoreTooNew(
+            f"{where} has record version {version}, this package reads up to {RECORD_VERSION}: upgrade it"
+        )
 
 
 def body_digest(body: str) -> str:

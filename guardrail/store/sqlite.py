@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from guardrail.audit import AuditView
 from guardrail.store import changes, listing, rows, sqlite_care, sqlite_lists, sqlite_log
@@ -96,13 +96,13 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         return self._database.together(work)
 
     def add_review(self, review: Review) -> Review:
-        body, data = rows.encode_both(review)
+        body = rows.encode(review)
         row = {
             "id": rows.new_id(review.id),
             "at": rows.sort_key(review.at),
             "thread_id": rows.key(review.thread_id),
             "record_id": rows.key(review.record_id),
-            **_columns(data),
+            **_columns(review),
             "body": body,
         }
         opened = changes.of_review(review, body, None)
@@ -115,14 +115,14 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
 
         if not self._database.together(work):
             return self.review(review.id)
-        return self._seen.keep(*rows.decode_both(Review, body, f"review {review.id}"))
+        return self._seen.keep(rows.decode(Review, body, f"review {review.id}"))
 
     def review(self, review_id: str) -> Review:
         found = self._database.look(_queries()["review_by_id"], {"id": rows.key(review_id)})
         if found is None:
             with self._database.read() as connection:
                 found = _find(connection, Review, review_id)
-        return self._seen.keep(*rows.decode_both(Review, found[1], f"review {found[0]}"))
+        return self._seen.keep(rows.decode(Review, found[1], f"review {found[0]}"))
 
     def reviews(
         self,
@@ -142,9 +142,9 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         return [rows.decode(Review, body, f"review {name}") for name, body in found]
 
     def compare_and_set(self, review: Review) -> bool:
-        body, data = rows.encode_both(review)
-        row = {"id": rows.key(review.id), **_columns(data), "body": body}
-        before: str | Mapping[str, Any] | None = self._seen.before(review)
+        body = rows.encode(review)
+        row = {"id": rows.key(review.id), **_columns(review), "body": body}
+        before: str | Review | None = self._seen.before(review)
         if before is None:
             found = self._database.look(_queries()["review_before"], row)
             if found is None:
@@ -160,7 +160,7 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
 
         if not self._database.together(work):
             return False
-        self._seen.keep(review, data)
+        self._seen.keep(review)
         return True
 
     def find_reviews(self, wanted: ReviewFilter, *, limit: int = 50, after: str = "") -> ReviewPage:
@@ -330,8 +330,9 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
         self._database.close()
 
 
-def _columns(data: Mapping[str, Any]) -> dict[str, Value]:
-    return {**sqlite_log.keys(listing.columns(data)), "wakes": listing.wakes(data)}
+def _columns(review: Review) -> dict[str, Value]:
+    said = listing.facts(review)
+    return {**sqlite_log.keys(listing.columns(said)), "wakes": listing.wakes(said)}
 
 
 def _add_label(connection: sqlite3.Connection, record_id: str, label: Label, body: str) -> None:
