@@ -124,7 +124,7 @@ class Dispatch:
         )
         if isinstance(found, Refusal):
             return answer_message(planned, found.text, "refused")
-        once = waits and (found.review is not None or not self._reads(call.name))
+        once = waits and (found.review is not None or not self._reads(call.name, record_id))
         if once and found.review is None and not (self._once.begin(found.key) or self._once.go_on(found.key, task)):
             return answer_message(planned, self._once.told(found.key) or "Not executed.", "refused")
         return _Start(permit=found, task=task, once=once, edited=edited)
@@ -144,7 +144,7 @@ class Dispatch:
                 "release_confident=True asks people where a tool starts, and needs one task a call: let the guard "
                 "route to the tools (no edge of your own leads there). Nothing was executed of this call."
             )
-        tool, by = wiring.registered.get(call.name), reviewer(configurable(config))
+        tool, by = wiring.tool(call.name, record_id), reviewer(configurable(config))
         answered = ask(verdict, tool, wiring.policy, queue, record_id=record_id, by=by, planned=planned["args"])
         if self._once.left(answered[-1].verdict.review_id, task_id(config)):
             return ToolCall(name=call.name, arguments=arguments_of(planned, answered, queue), id=call.id)
@@ -189,8 +189,8 @@ class Dispatch:
             return record.verdict.verdict(call_id) if record.verdict.route is Route.REVIEW else None
         return None
 
-    def _reads(self, name: str) -> bool:
-        known = self._wiring.registered.get(name)
+    def _reads(self, name: str, record_id: str) -> bool:
+        known = self._wiring.tool(name, record_id)
         hints = known.annotations if known is not None else {}
         return hints.get("readOnlyHint") is True and not hints.get("destructiveHint")
 

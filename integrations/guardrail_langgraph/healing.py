@@ -22,12 +22,12 @@ _NOTE: Final = "a new message came before the decision"
 
 
 def healed(
-    messages: Sequence[AnyMessage], wiring: Wiring, *, thread_id: str, namespace: str
+    messages: Sequence[AnyMessage], wiring: Wiring, *, thread_id: str, namespace: str, begins: bool
 ) -> list[AnyMessage] | None:
     """The history with an answer to every call that a newer message left open; None where there is none.
 
-    Reviews that nothing waits for any more are closed, also those of calls that somebody else has answered, and those
-    of graphs within this one.
+    Reviews that nothing waits for any more are closed, also those of calls that somebody else has answered, and, where
+    a run ``begins`` or gave something up, those of graphs within this one.
     """
 
     def told(plan: AIMessage, call: MessageToolCall) -> str | None:
@@ -43,11 +43,16 @@ def healed(
     left = {call["id"] or "" for call in dropped}
     waiting = wiring.queue.in_states(_UNUSED, thread_id=thread_id)
     own = [one for one in waiting if one.namespace == namespace and (one.call.id in left or _answered(one, messages))]
-    within = [one for one in waiting if one.namespace.startswith(f"{namespace}|" if namespace else "")] if own else []
-    for review_id in dict.fromkeys(one.id for one in [*own, *(one for one in within if one.namespace != namespace)]):
+    given_up = bool(own) or (begins and any(isinstance(one, AIMessage) for one in messages))
+    within = [one for one in waiting if given_up and _is_within(one.namespace, namespace)]
+    for review_id in dict.fromkeys(one.id for one in [*own, *within]):
         with suppress(ReviewConflict):  # somebody has just closed it
             wiring.queue.supersede(review_id, by="guard", note=_NOTE)
     return whole if dropped else None
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    return inner != outer and inner.startswith(f"{outer}|" if outer else "")
 
 
 def _answered(review: Review, messages: Sequence[AnyMessage]) -> bool:

@@ -94,6 +94,7 @@ class StepGraph:
             namespace=namespace.rpartition("|")[0],
             attempt=state["attempt"],
         )
+        wiring.learn(step.tools)
         if step.request is None:
             _log.warning(
                 "the request that planned message %s was not seen, so its calls need a human: "
@@ -144,7 +145,7 @@ class StepGraph:
         wiring = self._wiring
         answered = ask(
             verdict,
-            wiring.registered.get(verdict.call.name),
+            wiring.tool(verdict.call.name, asked["record_id"]),
             wiring.policy,
             wiring.queue,
             record_id=asked["record_id"],
@@ -157,15 +158,17 @@ class StepGraph:
     def _release(self, state: StepState, config: RunnableConfig) -> StepState:
         plan = state["plan"]
         answered = {one["call_id"]: [_unpack(answer) for answer in one["answers"]] for one in state.get("answered", [])}
+        step, wiring = codec.from_json(StepVerdict, state["step"]), self._wiring
+        names = {one.call.name for one in step.verdicts}
         released: Released = release(
             plan,
             [call for call in plan.tool_calls if call["id"] in state["open"]],
-            codec.from_json(StepVerdict, state["step"]),
+            step,
             answered,
-            self._wiring.queue,
+            wiring.queue,
             attempt=state["attempt"],
             by=reviewer(configurable(config)),
-            tools=self._wiring.registered,
+            tools={name: tool for name in names if (tool := wiring.tool(name, step.record_id)) is not None},
             later=self._releases,
         )
         held = state.get("ahead", {})

@@ -15,11 +15,10 @@ from guardrail.policy import Policy
 from guardrail.store import Store
 from guardrail_langgraph.dispatch import AsyncExecute, Execute, Result
 from guardrail_langgraph.node import GuardrailNode
+from guardrail_langgraph.place import check_alone, check_last, check_sub_agents, shared_tools
 from guardrail_langgraph.release import Released
 from guardrail_langgraph.wiring import Tool
 
-_INNER: Final = frozenset({"inner_handler", "call_inner"})
-"""How langchain calls what is handed to a middleware that others come after."""
 _MESSAGES: Final = "messages"
 
 
@@ -34,25 +33,29 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
 
     Args:
         model: the agent's chat model; as a string, as ``create_agent`` takes it.
-        tools: the agent's tools.
+        tools: the agent's tools. By default those that its model is offered, so also those that other middleware
+            brings; whether the policy fits them is then seen at the first request.
         policy: stakes by tool, or the path of its file; by default every tool is high.
         interrupt_on: LangChain's ``HumanInTheLoopMiddleware`` setting, in a policy's place.
         store: a store, or its URL; by default in memory, gone with the process.
+        unguarded: sub-agents of deepagents that may do without a guard of their own.
         options: further arguments of ``GuardrailNode``.
 
     Raises:
         ConfigError: policy and interrupt_on are both given, or as ``GuardrailNode``; when it runs: another middleware
-            comes after it, or a call must be reviewed and the agent has no checkpointer.
+            comes after it, LangChain's own human in the loop is in the same agent, a sub-agent has no guard, or a
+            call must be reviewed and the agent has no checkpointer.
     """
 
     def __init__(
         self,
         model: BaseChatModel | str,
         *,
-        tools: Sequence[Tool],
+        tools: Sequence[Tool] | None = None,
         policy: Policy | str | None = None,
         interrupt_on: Mapping[str, Any] | None = None,
         store: Store | str | None = None,
+        unguarded: Sequence[str] = (),
         **options: Any,
     ) -> None:
         super().__init__()
@@ -65,6 +68,7 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
             policy = Policy.from_interrupt_on(dict(interrupt_on))
         self._guard = GuardrailNode(_model(model), tools=tools, policy=policy, store=store, **options)
         self._run, self._arun = self._guard.tool_checks()
+        self._unguarded = tuple(unguarded)
 
     @property
     def store(self) -> Store:
@@ -73,7 +77,7 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def before_agent(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's signature
         """Answer calls that a newer message left open; providers refuse such a history."""
-        return self._guard.heal(state, get_config()) or None
+        return self._guard.heal(state, get_config(), begins=True) or None
 
     async def abefore_agent(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:
         """As ``before_agent``."""
@@ -81,21 +85,26 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
 
         config = get_config()
         del runtime
-        return await asyncio.to_thread(self._guard.heal, state, config) or None
+        return await asyncio.to_thread(self._guard.heal, state, config, begins=True) or None
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Note the request as it is sent: samples are drawn from it."""
-        _check_last(handler)
-        return handler(request.override(model=self._guard.watch(request.model)))
+        return handler(self._watched(request, handler))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """As ``wrap_model_call``."""
-        _check_last(handler)
-        return await handler(request.override(model=self._guard.watch(request.model)))
+        return await handler(self._watched(request, handler))
+
+    def _watched(self, request: ModelRequest[Any], handler: Callable[..., Any]) -> ModelRequest[Any]:
+        check_last(handler)
+        check_alone()
+        check_sub_agents(request.tools, self._unguarded)
+        self._guard.learn([*request.tools, *shared_tools(request.tools, self)])
+        return request.override(model=self._guard.watch(request.model))
 
     @hook_config(can_jump_to=["model"])
     def after_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - LangChain's signature
@@ -109,12 +118,12 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Execute) -> Result:
         """Let the tool start for exactly the call that was decided on."""
-        _check_last(handler)
+        check_last(handler)
         return self._run(request, handler)
 
     async def awrap_tool_call(self, request: ToolCallRequest, handler: AsyncExecute) -> Result:
         """As ``wrap_tool_call``."""
-        _check_last(handler)
+        check_last(handler)
         return await self._arun(request, handler)
 
 
@@ -133,16 +142,3 @@ def _update(released: Released | None) -> dict[str, Any] | None:
         return None
     update: dict[str, Any] = {_MESSAGES: [released.plan, *released.answers]}
     return update if released.plan.tool_calls else {**update, "jump_to": "model"}
-
-
-def _check_last(handler: Callable[..., Any]) -> None:
-    """Another middleware after this one could change the request, or the call, after it was looked at.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    if getattr(handler, "__name__", "") in _INNER:
-        raise ConfigError(
-            "GuardrailMiddleware is not the last in middleware=[...]: what comes after it could change the request or "
-            "the call after it was checked. Put it last. Nothing was executed."
-        )

@@ -46,7 +46,8 @@ class GuardrailNode(Runnable[Any, Any]):
 
     Args:
         model: the chat model that plans, before ``bind_tools``.
-        tools: the tools it may call.
+        tools: the tools it may call. None: those that it is offered, which the policy has to fit when the first
+            step is looked at; there is no ``tool_node()`` of them.
         policy: stakes by tool, or the path of its file; by default every tool is high.
         store: a store, or its URL ("sqlite:///guardrail.db"); by default in memory, gone with the process.
         sampler: draws a planning step again; by default from ``model``.
@@ -78,7 +79,7 @@ class GuardrailNode(Runnable[Any, Any]):
         self,
         model: BaseChatModel | None = None,
         *,
-        tools: Sequence[Tool],
+        tools: Sequence[Tool] | None,
         policy: Policy | str | None = None,
         store: Store | str | None = None,
         sampler: AnySampler | None = None,
@@ -113,7 +114,9 @@ class GuardrailNode(Runnable[Any, Any]):
             speculate=speculate,
             options=options,
         )
-        self._ahead = RunAhead(tools, wiring.policy, wiring.registered, messages_key) if run_ahead else None
+        if run_ahead and not wiring.tools:
+            raise ConfigError("run_ahead=True has to have the tools: give tools=[...]")
+        self._ahead = RunAhead(wiring.tools, wiring.policy, wiring.registered, messages_key) if run_ahead else None
         self._messages_key = messages_key
         self._agent_node = agent_node
         self._tools_node = tools_node
@@ -136,16 +139,27 @@ class GuardrailNode(Runnable[Any, Any]):
 
         With it an approval is used up at the moment its tool starts; without it, when the node lets the call go.
         """
+        if not self._wiring.tools:
+            raise ConfigError("tool_node() runs the guard's tools: give GuardrailNode(tools=[...])")
         self._dispatches = True
         return self._dispatch.tool_node()
 
-    def heal(self, state: Any, config: RunnableConfig) -> dict[str, Any]:
+    def learn(self, tools: Sequence[Tool]) -> None:
+        """Take down the tools that the model is offered, as they are annotated, where none were given.
+
+        Raises:
+            PolicyError: the policy does not fit them.
+        """
+        self._wiring.learn(tools)
+
+    def heal(self, state: Any, config: RunnableConfig, *, begins: bool = False) -> dict[str, Any]:
         """A state update that answers calls left open by a newer message; providers refuse such a history.
 
-        Put it where a run starts: as a node before the agent, or as ``pre_model_hook``.
+        Put it where a run starts: as a node before the agent, or as ``pre_model_hook``. ``begins``: it is nowhere
+        else, so that nothing can wait any more in graphs within this one.
         """
         thread_id, namespace = location(configurable(config))
-        whole = healed(self._messages(state), self._wiring, thread_id=thread_id, namespace=namespace)
+        whole = healed(self._messages(state), self._wiring, thread_id=thread_id, namespace=namespace, begins=begins)
         return {} if whole is None else {self._messages_key: [RemoveMessage(id=REMOVE_ALL_MESSAGES), *whole]}
 
     def tool_checks(self) -> tuple[Run, AsyncRun]:

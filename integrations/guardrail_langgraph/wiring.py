@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -50,7 +51,7 @@ class Wiring:
         self,
         model: BaseChatModel | None,
         *,
-        tools: Sequence[Tool],
+        tools: Sequence[Tool] | None,
         policy: Policy | str | None,
         store: Store | str | None,
         sampler: AnySampler | None,
@@ -62,7 +63,7 @@ class Wiring:
         speculate: bool = False,
         reads: CallReader | None = None,
     ) -> None:
-        if not tools:
+        if tools is not None and not tools:
             raise ConfigError("the guard was given no tools. Pass the same list that the agent's model is bound to.")
         if sampler is None:
             if not isinstance(model, BaseChatModel):
@@ -75,10 +76,14 @@ class Wiring:
                     f"{type(model).__name__} cannot call tools (it has no bind_tools), so there is nothing to guard."
                 )
             sampler = ChatModelSampler(model)
-        self.tools = list(tools)
+        self.tools = list(tools or ())
+        self._learns = tools is None
         self.registered: dict[str, ToolSpec] = {spec.name: spec for spec in tool_specs_from(self.tools)}
         self.policy = Policy.of(policy)
-        self.policy.check(tuple(self.registered.values()))
+        if tools is not None:
+            self.policy.check(tuple(self.registered.values()))
+        elif speculate:
+            raise ConfigError("speculate=True has to know the tools beforehand: give tools=[...]")
         self.store = open_store(store or "memory://") if isinstance(store, str | None) else store
         self.written = None if reads is None else WrittenCalls(reads, self.registered)
         if self.written is not None:
@@ -95,6 +100,29 @@ class Wiring:
         self.guard = Guard(self.policy, self._speculation or sampler, self.store, **shared)
         self.aguard = AsyncGuard(self.policy, self._speculation or sampler, self.store, **shared)
         self.queue = self.guard.queue
+
+    def learn(self, tools: Sequence[Tool | ToolSpec]) -> None:
+        """Take down the tools that the agent offers its model, where the guard was not given them.
+
+        Raises:
+            PolicyError: the policy does not fit the first ones that are offered.
+        """
+        if not self._learns:
+            return
+        given = [one for one in tools if isinstance(one, ToolSpec)]
+        others = [one for one in tools if not isinstance(one, ToolSpec) and _name(one) not in self.registered]
+        new = [one for one in (*given, *tool_specs_from(others)) if one.name not in self.registered]
+        if new and not self.registered:
+            self.policy.check(tuple(new))
+        self.registered.update({one.name: one for one in new})
+
+    def tool(self, name: str, record_id: str) -> ToolSpec | None:
+        """A tool as it is registered, or as the model was offered it in that step."""
+        if name in self.registered or not record_id:
+            return self.registered.get(name)
+        with suppress(StoreError):
+            return next((one for one in self.store.record(record_id).tools if one.name == name), None)
+        return None
 
     def assess(self, step: PlanningStep) -> StepVerdict:
         """The verdict on a step; what was begun for it and is not needed is given up."""
@@ -126,3 +154,8 @@ class Wiring:
             self.store.spend(Spending(at=at, thread_id=unused.thread_id, model=unused.model, usage=unused.usage))
         except StoreError:
             _log.exception("what was drawn ahead for nothing (%s) is not in the ledger", unused.usage)
+
+
+def _name(tool: Tool) -> str:
+    found = tool.get("name") if isinstance(tool, Mapping) else getattr(tool, "name", None)
+    return found if isinstance(found, str) else ""
