@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 
 _CHECKPOINTER = "__pregel_checkpointer"
 _TASK = "__pregel_task_id"
 _SENT = "__pregel_push"
+_TASK_NAMESPACE = "langgraph_checkpoint_ns"
 _SIGNED_IN = "langgraph_auth_user_id"
 """The server writes it, and takes it out of what a client sends."""
 
@@ -44,3 +46,21 @@ def task_id(config: RunnableConfig | None) -> str:
 def is_alone(config: RunnableConfig | None) -> bool:
     """Whether the task was sent what it is to do: one that runs along an edge may hold several calls at once."""
     return _SENT in (((config or {}).get("metadata") or {}).get("langgraph_path") or ())
+
+
+def running_config() -> RunnableConfig:
+    """The configuration of the run that is under way; empty outside of one."""
+    try:
+        return get_config()
+    except RuntimeError:
+        return {}
+
+
+def placed(metadata: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Thread id, checkpoint namespace, and the task's own namespace, as a callback handler can tell them.
+
+    Outside of graphs the thread is the one that the run's metadata names.
+    """
+    thread_id, namespace = location(configurable(running_config()))
+    task = str(metadata.get(_TASK_NAMESPACE) or "")
+    return thread_id or str(metadata.get("thread_id") or ""), namespace, task

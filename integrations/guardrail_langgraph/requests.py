@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from guardrail.codec import digest
 from guardrail.sampling import inspect
 from guardrail.types import Sample
+from guardrail_langgraph.configuration import placed
 from guardrail_langgraph.messages import sample_from_message
 from guardrail_langgraph.models import RESAMPLE_TAG, innermost
 from guardrail_langgraph.runs import Origin
@@ -180,7 +181,8 @@ class PlanCapture(BaseCallbackHandler):
             model=_name(params),
             defaults=defaults,
         )
-        origin = Origin(run_id=run_id, parent_run_id=parent_run_id, metadata=metadata or {})
+        thread_id, namespace, task = placed(metadata or {})
+        origin = Origin(run_id=run_id, parent_run_id=parent_run_id, thread_id=thread_id, namespace=namespace, task=task)
         with self._plans.lock:
             self._running[run_id] = (request, origin)
             while len(self._running) > self._size:

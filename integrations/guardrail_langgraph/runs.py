@@ -23,11 +23,13 @@ class _Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a planning request was sent."""
+    """Where a planning request was sent: in which run, and of which graph's thread, namespace and task."""
 
     run_id: UUID
     parent_run_id: UUID | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    thread_id: str = ""
+    namespace: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

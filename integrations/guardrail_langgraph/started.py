@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.config import get_config
 
 from guardrail.desk.finding import Records
 from guardrail.review import WAITING, planned_as
 from guardrail.types import Record, ReviewState, ToolCall
 from guardrail_langgraph.blocked import ToolCallBlocked
-from guardrail_langgraph.configuration import can_wait, location
+from guardrail_langgraph.configuration import can_wait, configurable, placed, running_config
 from guardrail_langgraph.requests import CapturedPlan
 from guardrail_langgraph.runs import Runs, ToolStart
-from guardrail_langgraph.turns import Turn, Turns, task_of
+from guardrail_langgraph.turns import Turn, Turns
 from guardrail_langgraph.wiring import Wiring
 
 _PAGE: Final = 20
@@ -37,7 +36,7 @@ class Place:
     @property
     def configurable(self) -> Mapping[str, Any]:
         """Of the graph that runs."""
-        return self.config.get("configurable") or {}
+        return configurable(self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +87,8 @@ class Finder:
         origin = plan.origin
         thread_id = place.thread_id
         if not thread_id and origin is not None:
-            thread_id = str(origin.metadata.get("thread_id") or "") or self._runs.conversation(origin)
-        again = origin is not None and bool(place.task) and task_of(origin.metadata) == place.task
+            thread_id = origin.thread_id or self._runs.conversation(origin)
+        again = origin is not None and bool(place.task) and origin.task == place.task
         # a task that plans and starts tools itself plans anew when it is resumed: an answer would be of another call
         place = Place(
             config=place.config,
@@ -143,11 +142,11 @@ class Finder:
         if origin is None or not plan.planned.calls:
             return None
         if place.waits and place.task:
-            if _location_of(origin.metadata) != (place.thread_id, place.namespace):
+            if (origin.thread_id, origin.namespace) != (place.thread_id, place.namespace):
                 return None
             if self._runs.in_tool(start.parent_run_id) and not self._runs.in_tool(origin.parent_run_id):
                 return None  # a tool that starts another one uses up no call that was planned beside it
-            return 0 if task_of(origin.metadata) == place.task else 1
+            return 0 if origin.task == place.task else 1
         return self._runs.distance(start, origin)
 
     def _recorded(self, start: ToolStart, place: Place) -> tuple[Record, ToolCall] | None:
@@ -184,29 +183,11 @@ class Finder:
         return f"Not executed: {start.name} was started without a planned call of these arguments."
 
 
-def running_config() -> RunnableConfig:
-    """The configuration of the run that is under way; empty outside of one."""
-    try:
-        return get_config()
-    except RuntimeError:
-        return {}
-
-
 def _place(start: ToolStart) -> Place:
     config = running_config()
-    configurable = config.get("configurable") or {}
-    thread_id, namespace = location(configurable)
-    return Place(
-        config=config,
-        thread_id=thread_id or str(start.metadata.get("thread_id") or ""),
-        namespace=namespace,
-        task=task_of(start.metadata),
-        waits=can_wait(configurable),
-    )
-
-
-def _location_of(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    return str(metadata.get("thread_id") or ""), task_of(metadata).rpartition("|")[0]
+    thread_id, namespace, task = placed(start.metadata)
+    waits = can_wait(configurable(config))
+    return Place(config=config, thread_id=thread_id, namespace=namespace, task=task, waits=waits)
 
 
 def _is_of(start: ToolStart, call: ToolCall) -> bool:

@@ -12,7 +12,6 @@ from langgraph.errors import GraphInterrupt
 T = TypeVar("T")
 _SIZE: Final = 1024
 _SCRATCHPAD: Final = "__pregel_scratchpad"
-_TASK: Final = "langgraph_checkpoint_ns"
 
 
 class Waits(GraphInterrupt):
@@ -74,8 +73,3 @@ class Turns:
             while len(self._turns) > _SIZE:
                 self._turns.popitem(last=False)
             return turn
-
-
-def task_of(metadata: Mapping[str, Any]) -> str:
-    """The graph's task in which something runs; "" outside of graphs."""
-    return str(metadata.get(_TASK) or "")
