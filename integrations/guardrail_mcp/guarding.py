@@ -25,7 +25,7 @@ from mcp_types import (
 from guardrail.codec import digest
 from guardrail.engine import AsyncGuard
 from guardrail.errors import GuardrailError, PolicyError, SamplingError
-from guardrail.types import PlanningStep, Review, Sample, ToolCall, Turn
+from guardrail.types import PlanningStep, Review, Route, Sample, ToolCall, Turn
 from guardrail.visible import plain
 from guardrail_mcp.answers import KEY, Said, changed, waits
 from guardrail_mcp.desk import Desk, Let, Waits
@@ -73,6 +73,7 @@ class Guarding:
         self._trouble = ""
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         self._unfinished: dict[str, Let] = {}
+        self._again: dict[str, int] = {}
 
     def initialized_by(self, params: Mapping[str, Any]) -> None:
         """What the client offers, and who it says it is."""
@@ -155,10 +156,13 @@ class Guarding:
             tools=specs(listed),
             thread_id=self._settings.thread_id,
             namespace=_NAMESPACE,
+            # a server is not told what a call answers: one of the tool that was to be planned again is that
+            attempt=self._again.get(call.name, 0),
             request=None if unsure else drawing,
             conversation=(Turn(role="system", text=_MAY_HAVE_RUN),) if unsure else (),
         )
         verdict = await self._guard.assess(step)
+        self._again[call.name] = step.attempt + 1 if verdict.route is Route.RETRY else 0
         return call, verdict.record_id
 
     async def _started(self, call: ToolCall, record_id: str, listed: Sequence[dict[str, Any]]) -> Let | Waits | Said:
