@@ -4,6 +4,7 @@ An adapter makes a ``PlanningStep`` of a model's turn, has ``Guard.assess`` deci
 where each tool would be started.
 """
 
+from guardrail.desk.answered import follow
 from guardrail.desk.desk import Desk
 from guardrail.desk.edits import edit_of, review_of_edit, superseded_by
 from guardrail.desk.held import Held, Kinds, PlanAgain, Planned, Refused, WaitsForReview
@@ -20,6 +21,7 @@ __all__ = [
     "Tools",
     "WaitsForReview",
     "edit_of",
+    "follow",
     "review_of_edit",
     "superseded_by",
 ]

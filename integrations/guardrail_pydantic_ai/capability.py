@@ -22,7 +22,7 @@ from pydantic_ai.tools import (
 )
 from pydantic_ai.toolsets import AbstractToolset
 
-from guardrail.desk import Held, Refused, WaitsForReview
+from guardrail.desk import Held, Refused, WaitsForReview, follow
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
@@ -139,7 +139,7 @@ class Guardrail(AbstractCapability[Any]):
             response,
             thread_id=desk.thread_id,
             namespace=desk.namespace,
-            attempt=await asyncio.to_thread(desk.follow, request.answered),
+            attempt=await asyncio.to_thread(follow, desk, request.answered),
             annotations=self.annotations,
         )
         if step is not None:

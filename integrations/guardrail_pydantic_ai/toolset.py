@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +15,8 @@ from pydantic_ai.tools import RunContext
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from guardrail.desk import Desk, Held, Planned, WaitsForReview
-from guardrail.engine import DISPATCHER, Permit
-from guardrail.errors import ConfigError, ReviewConflict
-from guardrail.review import WAITING
+from guardrail.engine import Permit
+from guardrail.errors import ConfigError
 from guardrail.types import ToolCall
 from guardrail_pydantic_ai.turns import planned_call, reveals
 
@@ -38,18 +36,6 @@ def idempotency_key() -> str:
 
 class RunDesk(Desk):
     """A desk at which a call may start once more that only asked for an approval of its own when it was started."""
-
-    def follow(self, answered: Sequence[ToolCall]) -> int:
-        """The ``attempt`` of the step that comes after these calls; nobody needs to decide on them any more.
-
-        The framework has answered a call by itself that no tool takes; one that waited, whoever spoke in between.
-        """
-        for call in answered:
-            review = self.review_of(call)
-            if review is not None and review.state in WAITING:
-                with suppress(ReviewConflict):  # decided at this moment; it has been answered all the same
-                    self.queue.supersede(review.id, by=DISPATCHER, note="answered without the tool")
-        return self.attempt([call.id for call in answered])
 
     def first(self, permitted: Permit, planned: ToolCall) -> bool:  # noqa: ARG002 - the key says it
         place = f"ran/{permitted.key}"

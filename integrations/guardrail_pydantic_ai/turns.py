@@ -16,7 +16,7 @@ from pydantic_ai.tools import ToolDefinition
 from guardrail.codec import canonical, digest
 from guardrail.desk import Planned
 from guardrail.sampling import Answer, Repeatable, Written, inspect, read_tokens
-from guardrail.types import PlanningStep, Sample, ToolCall, ToolSpec, Turn, Usage
+from guardrail.types import PlanningStep, Sample, ToolSpec, Turn, Usage
 
 _COPIES: Final = frozenset({"n", "seed", "random_seed", "stream", "stream_options", "cache", "caching", "store"})
 _REVEALS: Final = frozenset({"tool-search", "capability-load"})
@@ -42,14 +42,14 @@ class Request(Repeatable):
         return {**(self.model.settings or {}), **self.model_settings}
 
     @property
-    def answered(self) -> tuple[ToolCall, ...]:
+    def answered(self) -> set[str]:
         """The calls that its newest messages answer: the model has not spoken since."""
         found: set[str] = set()
         for message in reversed(self.messages):
             if isinstance(message, ModelResponse):
-                return tuple(call for call in sample(message, planned=True).calls if call.id in found)
+                break
             found |= {str(getattr(part, "tool_call_id", "")) for part in message.parts}
-        return ()
+        return found - {""}
 
     def step(
         self,
