@@ -161,10 +161,13 @@ class Finder:
             if record is None or given is None:
                 return None
             return record, ToolCall(name=start.name, arguments=given, id=call.id)
+        if self._runs.in_tool(start.parent_run_id):
+            return None
+        seen = {plan.message.id for plan in self._wiring.capture.plans()}
         for record in store.records(thread_id=thread_id, limit=_PAGE):
             if record.namespace != namespace or record.tenant != self._tenant:
                 continue
-            for one in record.verdict.verdicts:
+            for one in record.verdict.verdicts if record.step_id not in seen else ():
                 given = start.given(one.call.arguments)
                 if given is not None and planned_as(one, thread_id, start.name, given):
                     return record, ToolCall(name=start.name, arguments=given, id=one.call.id)
