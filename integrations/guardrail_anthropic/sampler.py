@@ -16,6 +16,7 @@ from anthropic import Anthropic, AsyncAnthropic
 
 from guardrail.errors import ConfigError, SamplingError
 from guardrail.sampling import Answer, Ask, Failure, Limit, draw, inspect, shaping
+from guardrail.sampling.plain import snapshot
 from guardrail.types import PlanningStep, SampleBatch
 from guardrail_anthropic.steps import AnthropicRequest, answer
 
@@ -56,7 +57,7 @@ class AnthropicSampler:
             raise ConfigError(f"temperature is {temperature}: samples at temperature 0 are all the same; use 1.0")
         if concurrency < 1 or retries < 0 or timeout <= 0:
             raise ConfigError("concurrency must be at least 1, retries at least 0, timeout more than 0 seconds")
-        self._raw: Any = client.with_options(timeout=timeout, max_retries=0).messages.with_raw_response
+        self._messages: Any = client.with_options(timeout=timeout, max_retries=0).messages
         self._asynchronous = isinstance(client, AsyncAnthropic)
         self._temperature = temperature
         self._concurrency = concurrency
@@ -139,11 +140,13 @@ class AnthropicSampler:
 
     def _method(self, arguments: dict[str, Any]) -> Any:
         # a class as the answer's form is something only ``parse`` takes
-        return self._raw.parse if "output_format" in arguments else self._raw.create
+        parsed = "output_format" in arguments
+        return self._messages.parse if parsed else self._messages.with_raw_response.create
 
 
 def _answer(response: Any, started: float) -> Answer:
-    message = json.loads(response.http_response.content)
+    raw = getattr(response, "http_response", None)
+    message = snapshot(response) if raw is None else json.loads(raw.content)
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise SamplingError("what came back is no message of this API")
     return answer(message, time.perf_counter() - started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -75,6 +75,7 @@ def planning_step(
     message: BaseModel | Mapping[str, Any],
     *,
     thread_id: str,
+    tools: Sequence[ToolSpec] = (),
     annotations: Mapping[str, Mapping[str, Any]] | None = None,
     namespace: str = "",
     attempt: int = 0,
@@ -86,6 +87,7 @@ def planning_step(
             goes to a human.
         message: what came back, of a stream its final message.
         thread_id: which conversation of yours this is.
+        tools: the tools that the model was offered, where the request does not name them.
         annotations: MCP annotations of tools, by name.
         namespace: where in the conversation, if several agents share it.
         attempt: how often this step has been sent back to be planned again.
@@ -104,7 +106,7 @@ def planning_step(
     return PlanningStep(
         id=planned.response_id or digest(calls),
         planned=planned,
-        tools=tuple(replace(one, annotations=dict(hints.get(one.name, {}))) for one in tool_specs(settings)),
+        tools=tuple(replace(one, annotations=dict(hints.get(one.name, {}))) for one in tool_specs(settings) or tools),
         model=text(settings.get("model")) or text(answered.get("model")),
         thread_id=thread_id,
         namespace=namespace,
