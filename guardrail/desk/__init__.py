@@ -8,12 +8,14 @@ from guardrail.desk.answered import follow
 from guardrail.desk.desk import Desk
 from guardrail.desk.edits import edit_of, review_of_edit, superseded_by
 from guardrail.desk.held import Held, Kinds, PlanAgain, Planned, Refused, WaitsForReview
+from guardrail.desk.pausing import PausingDesk
 from guardrail.desk.permitting import Permitting, Tools
 
 __all__ = [
     "Desk",
     "Held",
     "Kinds",
+    "PausingDesk",
     "Permitting",
     "PlanAgain",
     "Planned",

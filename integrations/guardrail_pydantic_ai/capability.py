@@ -22,13 +22,13 @@ from pydantic_ai.tools import (
 )
 from pydantic_ai.toolsets import AbstractToolset
 
-from guardrail.desk import Held, Refused, WaitsForReview, follow
+from guardrail.desk import Held, PausingDesk, Refused, WaitsForReview, follow
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
 from guardrail.sampling import RepeatingSampler
 from guardrail.store import Store, open_store
-from guardrail_pydantic_ai.toolset import METADATA, GuardedToolset, RunDesk
+from guardrail_pydantic_ai.toolset import METADATA, GuardedToolset
 from guardrail_pydantic_ai.turns import Request, as_planned, reveals
 
 
@@ -82,7 +82,7 @@ class Guardrail(AbstractCapability[Any]):
         self._wait = wait
         self._allow_hosted = allow_hosted
         self._allow_external = allow_external
-        self._desk: RunDesk | None = None
+        self._desk: PausingDesk | None = None
         self._known: set[str] = set()
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -95,7 +95,7 @@ class Guardrail(AbstractCapability[Any]):
         run._desk, run._known = self.desk(self._thread_id or ctx.conversation_id or ""), set()  # noqa: SLF001 - its own
         return run
 
-    def desk(self, thread_id: str) -> RunDesk:
+    def desk(self, thread_id: str) -> PausingDesk:
         """Where the calls of a conversation are let through.
 
         Raises:
@@ -103,7 +103,7 @@ class Guardrail(AbstractCapability[Any]):
         """
         if not thread_id:
             raise ConfigError("the run has no conversation_id: give thread_id, by which its calls are found")
-        return RunDesk(self.guard, thread_id=thread_id, namespace=self._namespace, tenant=self._tenant, wakes=True)
+        return PausingDesk(self.guard, thread_id=thread_id, namespace=self._namespace, tenant=self._tenant, wakes=True)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
         """All tools of the run, guarded."""
@@ -188,7 +188,7 @@ class Guardrail(AbstractCapability[Any]):
                 results.approvals[part.tool_call_id] = found
         return results
 
-    async def _decided(self, desk: RunDesk, part: ToolCallPart, wait: float) -> ToolApproved | ToolDenied | None:
+    async def _decided(self, desk: PausingDesk, part: ToolCallPart, wait: float) -> ToolApproved | ToolDenied | None:
         planned = as_planned(part)
         try:
             await asyncio.to_thread(desk.look, planned)
@@ -202,7 +202,7 @@ class Guardrail(AbstractCapability[Any]):
         return ToolApproved()
 
     @property
-    def _own_desk(self) -> RunDesk:
+    def _own_desk(self) -> PausingDesk:
         if self._desk is None:
             raise ConfigError("the guard is of no run yet: give it to an agent as a capability")
         return self._desk

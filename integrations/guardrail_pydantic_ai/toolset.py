@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -14,14 +13,12 @@ from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.tools import RunContext
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
-from guardrail.desk import Desk, Held, Planned, WaitsForReview
+from guardrail.desk import Held, PausingDesk, Planned, WaitsForReview
 from guardrail.engine import Permit
 from guardrail.errors import ConfigError
-from guardrail.types import ToolCall
 from guardrail_pydantic_ai.turns import planned_call, reveals
 
 METADATA: Final = "guardrail"
-_ASKS: Final = "asks for approval"
 _CHANGED: Final = "Not executed: its arguments changed after the call was assessed."
 _KEY: ContextVar[str] = ContextVar("guardrail_idempotency_key", default="")
 
@@ -34,28 +31,11 @@ def idempotency_key() -> str:
     return _KEY.get()
 
 
-class RunDesk(Desk):
-    """A desk at which a call may start once more that only asked for an approval of its own when it was started."""
-
-    def first(self, permitted: Permit, planned: ToolCall) -> bool:  # noqa: ARG002 - the key says it
-        place = f"ran/{permitted.key}"
-        known = self.store.state(place)
-        revision = known[0] if known is not None and known[1] == _ASKS else 0
-        return self.store.put_state(place, datetime.now(UTC).isoformat(), revision=revision)
-
-    def asks(self, permitted: Permit) -> None:
-        """The call has not run: its tool wants it to be approved."""
-        place = f"ran/{permitted.key}"
-        known = self.store.state(place)
-        if known is not None:
-            self.store.put_state(place, _ASKS, revision=known[0])
-
-
 @dataclass
 class GuardedToolset(WrapperToolset[Any]):
     """Around all tools of a run, wherever they come from. ``known`` is filled with their names."""
 
-    desk: RunDesk
+    desk: PausingDesk
     known: set[str]
     allow_external: bool = False
 
