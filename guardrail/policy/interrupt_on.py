@@ -7,13 +7,14 @@
   "need not be approved" does not say "cannot do harm".
 - A tool that is not listed runs unseen in LangChain; here it gets the default tier.
 
-``description`` and ``args_schema`` are accepted and not used: the reviewer sees the evidence instead.
+``description`` is the adapter's to show, beside the evidence; ``args_schema`` is accepted and not used.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -22,6 +23,11 @@ from guardrail.policy.rule_checks import check_function
 from guardrail.policy.rules import Rule
 from guardrail.types import DecisionType, Tier, ToolCall
 
+surroundings: ContextVar[Callable[[Mapping[str, Any]], Mapping[str, Any]] | None] = ContextVar(
+    "guardrail_surroundings", default=None
+)
+"""What a predicate is shown of an agent beside the call (``state``, ``runtime``), where an adapter has it. A predicate
+that asks for what is not there fails, and a human decides."""
 _KEYS: Final = ("allowed_decisions", "when", "description", "args_schema")
 
 
@@ -67,11 +73,13 @@ def _decisions(named: object, path: str) -> tuple[DecisionType, ...]:
 
 
 def _adapted(when: Callable[[Any], bool]) -> Callable[[ToolCall], bool]:
-    """Calls a LangChain predicate with what it needs of a ``ToolCallRequest``: no state, no runtime."""
+    """Calls a LangChain predicate with what there is of a ``ToolCallRequest``."""
 
     @functools.wraps(when)
     def asks(call: ToolCall) -> bool:
         tool_call = {"name": call.name, "args": call.arguments, "id": call.id, "type": "tool_call"}
-        return when(SimpleNamespace(tool_call=tool_call, tool=None))
+        shown = surroundings.get()
+        beside = {} if shown is None else shown(tool_call)
+        return when(SimpleNamespace(**{**beside, "tool_call": tool_call, "tool": None}))
 
     return asks

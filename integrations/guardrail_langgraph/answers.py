@@ -22,14 +22,18 @@ _MARKUP: Final = str.maketrans({"<": "\u2039", ">": "\u203a", "[": "(", "]": ")"
 _LONGEST: Final = 2_000
 
 
-def question(verdict: Verdict, *, record_id: str, problem: str = "", coming: Sequence[str] = ()) -> dict[str, Any]:
+def question(
+    verdict: Verdict, *, record_id: str, problem: str = "", coming: Sequence[str] = (), described: str = ""
+) -> dict[str, Any]:
     """The interrupt's value for one call under review, as plain JSON.
 
-    ``coming`` are the reviews of the same step whose questions come after this one.
+    ``coming`` are the reviews of the same step whose questions come after this one. ``described`` is what the
+    agent's author says of the call; the evidence follows it.
     """
     call = verdict.call
     allowed = [decision.value for decision in verdict.decisions]
-    description = f"{problem} {verdict.tier.value} stakes. {verdict.why}".strip()
+    said = f"{problem} {described}".strip()
+    description = f"{said} {verdict.tier.value} stakes. {verdict.why}".strip()
     return {
         "action_requests": [{"name": call.name, "args": call.arguments, "description": _words(description)}],
         "review_configs": [

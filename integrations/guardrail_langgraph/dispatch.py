@@ -18,7 +18,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from guardrail.engine import DISPATCHER, Permit, Refusal, finished, permit
+from guardrail.engine import DISPATCHER, Permit, Refusal, finished, permit, started_before
 from guardrail.errors import ConfigError, ReviewConflict, ReviewError, StoreError
 from guardrail.review import planned_as, runs_as
 from guardrail.types import ReviewState, Route, ToolCall, Verdict
@@ -30,6 +30,7 @@ from guardrail_langgraph.history import MARK, answer_message
 from guardrail_langgraph.idempotency import give
 from guardrail_langgraph.once import Once
 from guardrail_langgraph.release import arguments_of, settle
+from guardrail_langgraph.surroundings import described
 from guardrail_langgraph.wiring import Wiring
 
 Result = ToolMessage | Command[Any]
@@ -144,9 +145,22 @@ class Dispatch:
                 "release_confident=True asks people where a tool starts, and needs one task a call: let the guard "
                 "route to the tools (no edge of your own leads there). Nothing was executed of this call."
             )
+        standing = queue.standing(verdict.review_id)
+        left = self._once.left(standing.id, task_id(config))
+        if not left and (before := started_before(standing)) is not None:
+            return answer_message(planned, before, "refused")
         tool, by = wiring.tool(call.name, record_id), reviewer(configurable(config))
-        answered = ask(verdict, tool, wiring.policy, queue, record_id=record_id, by=by, planned=planned["args"])
-        if self._once.left(answered[-1].verdict.review_id, task_id(config)):
+        answered = ask(
+            verdict,
+            tool,
+            wiring.policy,
+            queue,
+            record_id=record_id,
+            by=by,
+            planned=planned["args"],
+            described=described(wiring.descriptions, verdict.call, request.state),
+        )
+        if left:
             return ToolCall(name=call.name, arguments=arguments_of(planned, answered, queue), id=call.id)
         result = settle(planned, answered, queue, by=by, tool=tool)
         if isinstance(result, ToolMessage):

@@ -30,18 +30,20 @@ def ask(
     by: str,
     planned: Mapping[str, Any] | None = None,
     coming: Sequence[str] = (),
+    described: str = "",
 ) -> list[Answered]:
     """Interrupt until a readable, permitted decision is given; an answer that is neither is asked again.
 
     An edit that meets a stricter rule than the call it replaces goes before a human once more. ``planned`` are the
     call's arguments as the graph's state has them, of which the verdict may show some as marks. ``coming`` are the
-    reviews that are asked about after this one.
+    reviews that are asked about after this one; ``described`` is what the agent's author says of the call.
     """
     arguments = verdict.call.arguments if planned is None else planned
     answered: list[Answered] = []
     problem = ""
     while True:
-        reply: Any = interrupt(question(verdict, record_id=record_id, problem=problem, coming=coming))
+        asked = question(verdict, record_id=record_id, problem=problem, coming=coming, described=described)
+        reply: Any = interrupt(asked)
         review = queue.get(verdict.review_id)
         taken = None if review.state in WAITING else review.decision
         try:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.messages.tool import ToolCall as MessageToolCall
 
 from guardrail.codec import digest
 from guardrail.engine import started_before
 from guardrail.errors import ReviewConflict
 from guardrail.types import Review, ReviewState, Route
-from guardrail_langgraph.history import MARK, heal
+from guardrail_langgraph.history import MARK, answered_behind, heal
 from guardrail_langgraph.once import Once
 from guardrail_langgraph.wiring import Wiring
 
@@ -57,5 +57,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 def _answered(review: Review, messages: Sequence[AnyMessage]) -> bool:
     """Whether another one than its tool has answered the call: nothing waits for the decision."""
-    planned = any(isinstance(one, AIMessage) and one.id == review.step_id for one in messages)
-    return planned and any(isinstance(one, ToolMessage) and one.tool_call_id == review.call.id for one in messages)
+    return any(
+        isinstance(one, AIMessage) and one.id == review.step_id and review.call.id in answered_behind(messages, place)
+        for place, one in enumerate(messages)
+    )

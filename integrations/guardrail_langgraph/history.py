@@ -7,6 +7,7 @@ in the graph's state and needs no channel of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
@@ -25,8 +26,14 @@ def last_plan(messages: Sequence[BaseMessage]) -> AIMessage | None:
 
 def unanswered(plan: AIMessage, messages: Sequence[BaseMessage]) -> list[MessageToolCall]:
     """The plan's calls, readable or not, that no tool message answers."""
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    answered = answered_behind(messages, _position(plan, messages))
     return [call for call in [*plan.tool_calls, *unreadable(plan)] if call["id"] not in answered]
+
+
+def answered_behind(messages: Sequence[BaseMessage], place: int) -> set[str]:
+    """Ids of the calls that are answered before the model's next turn: ids may come again in another one."""
+    behind = takewhile(lambda message: not isinstance(message, AIMessage), messages[place + 1 :])
+    return {message.tool_call_id for message in behind if isinstance(message, ToolMessage)}
 
 
 def unusable(plan: AIMessage) -> str | None:
@@ -101,13 +108,13 @@ def heal(
     nothing follows it: its calls may still be waiting for a human. ``told`` says what there is to say of a call that
     has been started all the same.
     """
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     healed: list[AnyMessage] = []
     dropped: list[MessageToolCall] = []
     for index, message in enumerate(messages):
         healed.append(message)
         if not isinstance(message, AIMessage) or all(isinstance(m, ToolMessage) for m in messages[index + 1 :]):
             continue
+        answered = answered_behind(messages, index)
         for call in message.tool_calls:
             if call["id"] not in answered:
                 dropped.append(call)

@@ -20,12 +20,13 @@ from langgraph.types import Send
 from guardrail import codec
 from guardrail.errors import ConfigError
 from guardrail.types import Decision, PlanningStep, Route, StepVerdict, Verdict
-from guardrail_langgraph.ahead import RunAhead
+from guardrail_langgraph.ahead import RunAhead, outer_state
 from guardrail_langgraph.configuration import can_wait, configurable, location, reviewer
 from guardrail_langgraph.gate import ask
 from guardrail_langgraph.gates import Asked, questions
 from guardrail_langgraph.release import Answered, Released, release
 from guardrail_langgraph.steps import planning_step
+from guardrail_langgraph.surroundings import described
 from guardrail_langgraph.wiring import Wiring
 
 _log = logging.getLogger(__name__)
@@ -152,6 +153,7 @@ class StepGraph:
             by=reviewer(configurable(config)),
             planned=asked.get("planned"),
             coming=asked.get("coming", ()),
+            described=described(wiring.descriptions, verdict.call, outer_state.get()),
         )
         return {"answered": [{"call_id": verdict.call.id, "answers": [_pack(one) for one in answered]}]}
 

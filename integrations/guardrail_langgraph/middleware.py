@@ -17,6 +17,7 @@ from guardrail_langgraph.dispatch import AsyncExecute, Execute, Result
 from guardrail_langgraph.node import GuardrailNode
 from guardrail_langgraph.place import check_alone, check_last, check_sub_agents, shared_tools
 from guardrail_langgraph.release import Released
+from guardrail_langgraph.surroundings import descriptions
 from guardrail_langgraph.wiring import Tool
 
 _MESSAGES: Final = "messages"
@@ -67,6 +68,7 @@ class GuardrailMiddleware(AgentMiddleware[Any, Any, Any]):
         if interrupt_on is not None:
             policy = Policy.from_interrupt_on(dict(interrupt_on))
         self._guard = GuardrailNode(_model(model), tools=tools, policy=policy, store=store, **options)
+        self._guard.describe(descriptions(interrupt_on or {}))
         self._run, self._arun = self._guard.tool_checks()
         self._unguarded = tuple(unguarded)
 

@@ -30,6 +30,7 @@ from guardrail_langgraph.inner import StepGraph, StepState
 from guardrail_langgraph.release import Released, take
 from guardrail_langgraph.requests import watch
 from guardrail_langgraph.speculation import AnySampler
+from guardrail_langgraph.surroundings import Descriptions, around
 from guardrail_langgraph.wiring import AnyAsker, AnyEntailment, Tool, Wiring
 
 _HOOK: Final = "post_model_hook"
@@ -144,6 +145,10 @@ class GuardrailNode(Runnable[Any, Any]):
         self._dispatches = True
         return self._dispatch.tool_node()
 
+    def describe(self, by: Descriptions) -> None:
+        """Say of each call of these tools what its author says, wherever a person is asked about it in the graph."""
+        self._wiring.descriptions = by
+
     def learn(self, tools: Sequence[Tool]) -> None:
         """Take down the tools that the model is offered, as they are annotated, where none were given.
 
@@ -204,13 +209,14 @@ class GuardrailNode(Runnable[Any, Any]):
 
     @contextmanager
     def _inside(self, state: Any) -> Iterator[None]:
-        """The state around the inner graph, for tools that run ahead."""
+        """The state around the inner graph, for tools that run ahead and for LangChain's own settings."""
         if not self._dispatches and (self._ahead is not None or self._releases):
             what = "release_confident=True asks people" if self._releases else "run_ahead=True delivers errors of tools"
             raise ConfigError(f"{what} where tools are dispatched: put guard.tool_node() in the graph.")
         token = outer_state.set(state)
         try:
-            yield
+            with around(state):
+                yield
         finally:
             outer_state.reset(token)
 

@@ -24,6 +24,7 @@ from guardrail_langgraph.messages import tool_specs_from
 from guardrail_langgraph.requests import PlanCapture
 from guardrail_langgraph.sampler import ChatModelSampler
 from guardrail_langgraph.speculation import AnySampler, SpeculativeSampler, Unused, surely_sampled
+from guardrail_langgraph.surroundings import Descriptions
 from guardrail_langgraph.written import CallReader, WrittenCalls, WrittenSampler
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Wiring:
             sampler = ChatModelSampler(model)
         self.tools = list(tools or ())
         self._learns = tools is None
+        self.descriptions: Descriptions = {}
         self.registered: dict[str, ToolSpec] = {spec.name: spec for spec in tool_specs_from(self.tools)}
         self.policy = Policy.of(policy)
         if tools is not None:

@@ -22,17 +22,13 @@ from tests.support.agents import (
     Bank,
     approve,
     chat_model,
-    edit,
-    evidence,
     middleware_agent,
     n_asked,
     policy,
-    reject,
-    resume,
     thread,
     tool_messages,
 )
-from tests.support.openai_server import OpenAIServer, agent, call, calls, say
+from tests.support.openai_server import OpenAIServer, agent, call, say
 
 
 class Terse(AgentMiddleware[Any, Any, Any]):
@@ -175,87 +171,3 @@ def test_policy_and_interrupt_on_are_not_both_given() -> None:
     bank = Bank()
     with OpenAIServer() as server, pytest.raises(ConfigError, match="not both"):
         GuardrailMiddleware(chat_model(server), tools=bank.tools, policy=policy(), interrupt_on={"pay": True})
-
-
-# What LangChain asks of its own human-in-the-loop middleware, by behaviour.
-
-PAY_AND_BALANCE = {"pay": True, "balance": False, "wipe": False}
-
-
-def asks(server: OpenAIServer, bank: Bank, interrupt_on: Any = None, **more: Any) -> Any:
-    return guarded(server, bank, interrupt_on=interrupt_on or PAY_AND_BALANCE, **more)
-
-
-def test_a_listed_tool_is_asked_about_and_one_that_is_not_runs() -> None:
-    bank = Bank()
-    with OpenAIServer(agent(calls(("pay", {"amount": 10}), ("balance", {})))) as server:
-        asked = asks(server, bank).invoke(GO, thread())
-    (interrupt,) = asked["__interrupt__"]
-    assert [one["name"] for one in interrupt.value["action_requests"]] == ["pay"]
-    assert set(interrupt.value["review_configs"][0]["allowed_decisions"]) == {"approve", "edit", "reject", "respond"}
-
-
-@pytest.mark.parametrize(
-    ("answer", "ran", "told"),
-    [
-        (approve(), [("pay", {"amount": 10, "to": "bob"})], "paid 10"),
-        (edit("pay", amount=7), [("pay", {"amount": 7, "to": "bob"})], "paid 7"),
-        (reject("too much"), [], "too much"),
-        ({"decisions": [{"type": "respond", "message": "it is paid"}]}, [], "it is paid"),
-    ],
-    ids=["approve", "edit", "reject", "respond"],
-)
-def test_each_decision_does_what_it_says(answer: Any, ran: Any, told: str) -> None:
-    bank = Bank()
-    with OpenAIServer(agent(call("pay", amount=10))) as server:
-        graph = asks(server, bank)
-        result = graph.invoke(resume(graph.invoke(GO, thread()), answer), thread())
-    assert bank.run == ran
-    assert told in tool_messages(result)[-1].content
-
-
-def test_a_rejection_is_an_error_to_the_agent_and_an_answer_is_not() -> None:
-    for answer, status in ((reject("no"), "error"), ({"type": "respond", "message": "yes"}, "success")):
-        with OpenAIServer(agent(call("pay", amount=10))) as server:
-            graph = asks(server, Bank())
-            result = graph.invoke(resume(graph.invoke(GO, thread()), answer), thread())
-        assert tool_messages(result)[-1].status == status
-
-
-def test_only_the_decisions_that_are_allowed_are_taken() -> None:
-    bank = Bank()
-    with OpenAIServer(agent(call("pay", amount=10))) as server:
-        graph = asks(server, bank, {**PAY_AND_BALANCE, "pay": {"allowed_decisions": ["approve", "reject"]}})
-        asked = graph.invoke(GO, thread())
-        (config,) = asked["__interrupt__"][0].value["review_configs"]
-        assert config["allowed_decisions"] == ["approve", "reject"]
-        again = graph.invoke(resume(asked, edit("pay", amount=7)), thread())
-        assert "edit is not allowed" in again["__interrupt__"][0].value["guard"]["problem"]
-        graph.invoke(resume(again, approve()), thread())
-    assert bank.paid == [10]
-
-
-def test_an_edit_may_not_turn_the_call_into_one_of_another_tool() -> None:
-    bank = Bank()
-    with OpenAIServer(agent(call("pay", amount=10))) as server:
-        graph = asks(server, bank)
-        asked = graph.invoke(GO, thread())
-        again = graph.invoke(resume(asked, edit("wipe", account="a1")), thread())
-    assert bank.run == []
-    assert evidence(again)[0]["problem"]
-
-
-def test_several_calls_are_each_asked_about_and_answered_by_id() -> None:
-    bank = Bank()
-    with OpenAIServer(agent(calls(("pay", {"amount": 1}), ("pay", {"amount": 2})))) as server:
-        graph = asks(server, bank)
-        asked = graph.invoke(GO, thread())
-        assert len(asked["__interrupt__"]) == 2
-        graph.invoke(resume(asked, reject("no"), approve()), thread())
-    assert bank.paid == [2]
-
-
-def test_without_a_tool_call_nothing_is_asked() -> None:
-    with OpenAIServer(say("hello")) as server:
-        result = asks(server, Bank()).invoke(GO, thread())
-    assert "__interrupt__" not in result

@@ -172,11 +172,9 @@ def test_nor_does_a_replay_from_before_its_tools_run_anything_again(build: Build
         graph = built(build, server, bank)
         graph.invoke(resume(graph.invoke(GO, thread()), approve()), thread())
         before = next(one for one in graph.get_state_history(thread()) if "tools" in one.next)
-        replayed = graph.invoke(None, before.config)
-        final = graph.invoke(resume(replayed, approve()), thread())
+        final = graph.invoke(None, before.config)
     assert bank.run == [PAID, WIPED]
-    assert "this call has run, once" in answers(final)["pay"]
-    assert "Not executed" in answers(final)["wipe"]
+    assert all("this call has run, once" in told for told in answers(final).values())
 
 
 @pytest.mark.parametrize("build", BUILDS)
