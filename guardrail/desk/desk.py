@@ -161,7 +161,7 @@ class Desk:
 
     def first(self, permitted: Permit, planned: ToolCall) -> bool:  # noqa: ARG002 - for those who tell calls otherwise
         """Take the single use of a call that needed nobody's approval; False where it was taken before."""
-        return self.store.put_state(f"ran/{permitted.key}", datetime.now(UTC).isoformat(), revision=0)
+        return self.store.put_state(permitted.use, datetime.now(UTC).isoformat(), revision=0)
 
     def _check(self, record: Record, verdict: Verdict, planned: Planned, tool: ToolSpec | None) -> None:
         """What the engine's permit says in one word is told apart here; it decides all the same."""

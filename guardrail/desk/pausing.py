@@ -17,14 +17,14 @@ class PausingDesk(Desk):
 
     def first(self, permitted: Permit, planned: ToolCall) -> bool:  # noqa: ARG002 - the key says it
         """Take the single use of a call, whose tool may have paused before."""
-        place = f"ran/{permitted.key}"
+        place = permitted.use
         known = self.store.state(place)
         revision = known[0] if known is not None and known[1] == _ASKS else 0
         return self.store.put_state(place, datetime.now(UTC).isoformat(), revision=revision)
 
     def asks(self, permitted: Permit) -> None:
         """The tool has not run yet: it wants an answer first. A call that a person approved has been used up."""
-        place = f"ran/{permitted.key}"
+        place = permitted.use
         known = self.store.state(place)
         if permitted.review is None and known is not None:
             self.store.put_state(place, _ASKS, revision=known[0])

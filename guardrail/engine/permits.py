@@ -30,12 +30,14 @@ _NOT_APPROVED: Final = "the call is not the one that was approved."
 class Permit:
     """That a call may run, now and once: exactly ``call``, which is the edit where a person changed it.
 
-    ``key`` is its idempotency key. ``review`` is the one whose single use was taken, if it needed one.
+    ``key`` is its idempotency key. ``review`` is the one whose single use was taken, if it needed one; else ``use`` is
+    the state under which its use is still to be taken in the store, and which goes with its record.
     """
 
     key: str
     call: ToolCall
     review: Review | None = None
+    use: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,8 @@ class _Asked:
             return Refusal(why="the guard's record does not cover this call.")
         if verdict.route is Route.EXECUTE and record.verdict.route is not Route.RETRY:
             if planned_as(verdict, thread_id, call.name, call.arguments):
-                return Permit(key=digest("run", record.id, verdict.call.id), call=call)
+                key = digest("run", record.id, verdict.call.id)
+                return Permit(key=key, call=call, use=f"ran/{record.id}/{key}")
             return Refusal(why="the call changed after it was assessed.")
         if verdict.route is not Route.REVIEW:
             return Refusal(why="the step is planned again.")

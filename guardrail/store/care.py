@@ -107,7 +107,7 @@ class LastingStore(Store, Protocol):
 
     def prune(self, before: str, *, by: str, dry_run: bool = False) -> Pruned:
         """Delete closed reviews that nobody has touched since that moment (ISO 8601), and records as old to which no
-        review belongs any more, with their labels; say how many.
+        review belongs any more, with their labels and the uses of their calls; say how many.
 
         Records that were drawn to be judged stay, and so does the newest of each kind. The audit log stays whole, and
         says of each deleted review and label that it was deleted, by whom. A dry run deletes nothing.

@@ -152,6 +152,7 @@ def _records(connection: Connection, asked: dict[str, Any], by: str, *, dry_run:
     at = changes.now()
     entries = [changes.purged("label", restored(name), rows.body_digest(body), by=by, at=at) for name, body in labels]
     connection.execute(sql("delete_labels"), {"ids": names})
+    connection.execute(sql("delete_uses"), {"ids": names})
     connection.execute(sql("delete_records"), {"ids": names})
     if not dry_run:
         postgres_log.append_all(connection, entries)

@@ -79,6 +79,7 @@ def _records(connection: sqlite3.Connection, asked: dict[str, Any], by: str, *, 
                 entry = changes.purged("label", identity, rows.body_digest(body), by=by, at=changes.now())
                 sqlite_log.append(connection, entry)
         connection.execute(queries()["delete_labels"], {"record_id": identity})
+        connection.execute(queries()["delete_uses"], {"record_id": identity})
         connection.execute(queries()["delete_record"], {"record_id": identity})
     return (found[-1][0] if found else -1), Pruned(records=len(found), labels=labels)
 

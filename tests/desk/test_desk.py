@@ -99,6 +99,23 @@ def test_one_of_many_gets_the_permit(store: Store) -> None:
     assert all("Not executed again" in text for text in refused)
 
 
+def test_the_use_of_a_call_is_kept_with_its_record_and_not_longer(tmp_path: Any) -> None:
+    store: Any = open_store(f"sqlite:///{tmp_path / 'g.db'}")
+    house = House({"tools": [{"match": "pay", "tier": "medium"}]}, store=store)
+    house.desk.let(CALL)
+    used = store.info().rows["states"]
+    later = replace(house.step, id="s2", planned=Sample(calls=(replace(CALL, id="c2"),)))
+    house.guard.assess(later)
+    store.prune("2000-01-01T00:00:00Z", by="ann")
+    with pytest.raises(Refused, match="Not executed again"):
+        house.desk.let(CALL)
+    store.prune("2999-01-01T00:00:00Z", by="ann")
+    assert store.info().rows["states"] == used - 1
+    with pytest.raises(Refused, match="not seen"):
+        house.desk.let(CALL)
+    store.close()
+
+
 def test_what_was_not_seen_changed_or_is_unreadable_does_not_run() -> None:
     house = House({"tools": [{"match": "pay", "tier": "medium"}]})
     for call in (

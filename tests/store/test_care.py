@@ -50,6 +50,19 @@ def _filled(store: LastingStore) -> None:
     store.add_review(review("rev-newest", record_id="rec-newest", at=NEW))
 
 
+def test_the_uses_of_calls_go_with_their_record(store: LastingStore) -> None:
+    _filled(store)
+    gone, kept = "rec-000000", ("rec-000004", "rec-newest", "rec-00000", "rec-0000000")
+    others = (f"ran/{gone}", f"ran/{gone}x/k", f"runs/{gone}/k", "upkeep/k")
+    for key in (f"ran/{gone}/a", f"ran/{gone}/b", *(f"ran/{one}/k" for one in kept), *others):
+        assert store.put_state(key, "now", revision=0)
+    store.prune(BETWEEN, by="ana", dry_run=True)
+    assert store.state(f"ran/{gone}/a") is not None
+    store.prune(BETWEEN, by="ana")
+    assert [store.state(f"ran/{gone}/{key}") for key in ("a", "b")] == [None, None]
+    assert all(store.state(key) is not None for key in (*(f"ran/{one}/k" for one in kept), *others))
+
+
 def test_what_is_old_and_closed_is_deleted_and_the_log_says_so(store: LastingStore) -> None:
     _filled(store)
     marks = store.change_mark()

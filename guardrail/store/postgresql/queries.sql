@@ -306,6 +306,10 @@ ORDER BY seq LIMIT %(limit)s;
 -- name: delete_labels
 DELETE FROM labels WHERE record_id = ANY(%(ids)s);
 
+-- name: delete_uses
+DELETE FROM states USING unnest(%(ids)s::text[]) AS gone (id)
+WHERE key > 'ran/' || gone.id || '/' AND key < 'ran/' || gone.id || '0';
+
 -- name: delete_records
 DELETE FROM records WHERE id = ANY(%(ids)s);
 

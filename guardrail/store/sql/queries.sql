@@ -265,6 +265,9 @@ ORDER BY seq LIMIT :limit;
 -- name: delete_labels
 DELETE FROM labels WHERE record_id = :record_id;
 
+-- name: delete_uses
+DELETE FROM states WHERE key > 'ran/' || :record_id || '/' AND key < 'ran/' || :record_id || '0';
+
 -- name: delete_record
 DELETE FROM records WHERE id = :record_id;
 
