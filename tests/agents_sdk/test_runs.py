@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from agents import RunConfig, RunState, handoff
 
-from guardrail import Route, open_store
-from guardrail.types import Reason, ReviewState
+from guardrail import Policy, Route, open_store
+from guardrail.types import Principal, Reason, ReviewState
 from guardrail_openai.agents import resume
 from tests.agents_sdk.conftest import House, queue_of
 from tests.support.guarded_loops import answered, until_answered
@@ -108,6 +108,26 @@ async def test_a_decision_of_the_queue_goes_into_the_run(house: House, answer: s
     assert queue.get(review.id).state is ReviewState.DONE
     # one more request: the model hears of it
     assert len(house.server.requests) == paid + 1
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+async def test_an_edit_under_a_stricter_rule_is_put_before_its_people(house: House, answer: str) -> None:
+    house.server.reset(until_answered(call("pay", amount=1)))
+    dear = {"match": "pay", "tier": "critical", "when": {"amount": {"gt": 100}}, "reviewers": {"roles": ["finance"]}}
+    agent = house.agent(policy=Policy.parse({"tools": [dear, {"match": "pay", "tier": "critical"}]}))
+    state = (await house.go(agent)).to_state()
+    queue, (review,) = queue_of(agent), house.waiting(agent)
+    queue.edit(review.id, by="ann", arguments={"amount": 500})
+    # the interruption stays: others have to decide
+    assert len(await resume(agent, state)) == 1
+    (again,) = house.waiting(agent)
+    assert (again.call.arguments, again.roles) == ({"amount": 500}, ("finance",))
+    getattr(queue, answer)(again.id, by=Principal(name="fin", roles=("finance",)))
+    assert await resume(agent, state) == []
+    final = await house.go(agent, state)
+    assert final.final_output == "done"
+    assert house.bank.run == ([("pay", {"amount": 500})] if answer == "approve" else [])
+    assert [queue.get(one.id).state for one in (review, again)] == [ReviewState.SUPERSEDED, ReviewState.DONE]
 
 
 @pytest.mark.parametrize("when", ["before", "after", "at once"])
