@@ -139,6 +139,11 @@ def unnumbered(entry: AuditEntry) -> tuple[bytes, bytes]:
     return start.encode("utf-8", "surrogatepass"), middle.encode("utf-8", "surrogatepass")
 
 
+def numbered(start: bytes, middle: bytes, number: int, previous: str) -> str:
+    """The hash of an entry of which ``unnumbered`` gave the rest, as the one with that number behind that hash."""
+    return hashlib.sha256(b"%b%d%b%b%b" % (start, number, middle, previous.encode(), ENDS)).hexdigest()
+
+
 def head_of(entry: AuditEntry) -> AuditHead:
     """The end of a chain whose last entry this is."""
     return AuditHead(tenant=entry.tenant, shard=entry.shard, number=entry.number, hash=entry.hash)

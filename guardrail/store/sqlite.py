@@ -74,7 +74,9 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
 
     def record(self, record_id: str) -> Record:
         with self._database.read() as connection:
-            return _load(connection, *_find(connection, Record, record_id))
+            name, body = _find(connection, Record, record_id)
+            labels = _labels(connection, name)
+        return _loaded(name, body, labels)
 
     def records(self, *, thread_id: str | None = None, limit: int = 50, before: str | None = None) -> list[Record]:
         with self._database.read() as connection:
@@ -83,17 +85,18 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
                 "before": None if before is None else _find(connection, Record, before)[0],
             }
             found = _list(connection, "records", asked, limit)
-            return [_load(connection, name, body) for name, body in found]
+            kept = [(name, body, _labels(connection, name)) for name, body in found]
+        return [_loaded(*one) for one in kept]
 
     def add_label(self, record_id: str, label: Label) -> Record:
         body = rows.encode(label)
 
-        def work(connection: sqlite3.Connection) -> Record:
+        def work(connection: sqlite3.Connection) -> tuple[str, str, list[str]]:
             name, kept = _find(connection, Record, record_id)
             _add_label(connection, name, label, body)
-            return _load(connection, name, kept)
+            return name, kept, _labels(connection, name)
 
-        return self._database.together(work)
+        return _loaded(*self._database.together(work))  # nobody waits while it is read
 
     def add_review(self, review: Review) -> Review:
         body = rows.encode(review)
@@ -105,12 +108,12 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
             **_columns(review),
             "body": body,
         }
-        opened = changes.of_review(review, body, None)
+        log = sqlite_log.appending(changes.of_review(review, body, None))
 
         def work(connection: sqlite3.Connection) -> bool:
             if not connection.execute(_queries()["add_review"], row).rowcount:
                 return False
-            sqlite_log.append(connection, opened)
+            log(connection)
             return True
 
         if not self._database.together(work):
@@ -150,12 +153,12 @@ class SQLiteStore(SQLiteNotices, SQLiteSealed, SQLiteAccess):
             if found is None:
                 return False
             before = str(found[0])
-        changed = changes.of_review(review, body, before)
+        log = sqlite_log.appending(changes.of_review(review, body, before))
 
         def work(connection: sqlite3.Connection) -> bool:
             if not connection.execute(_queries()["compare_and_set"], row).rowcount:
                 return False
-            sqlite_log.append(connection, changed)
+            log(connection)
             return True
 
         if not self._database.together(work):
@@ -364,6 +367,9 @@ def _list(
     return connection.execute(query, {**given, "limit": limit}).fetchall()
 
 
-def _load(connection: sqlite3.Connection, name: str, body: str) -> Record:
-    labels = connection.execute(_queries()["labels"], {"record_id": name})
-    return rows.with_labels(rows.decode(Record, body, f"record {name}"), [label for (label,) in labels])
+def _labels(connection: sqlite3.Connection, name: str) -> list[str]:
+    return [label for (label,) in connection.execute(_queries()["labels"], {"record_id": name})]
+
+
+def _loaded(name: str, body: str, labels: Sequence[str]) -> Record:
+    return rows.with_labels(rows.decode(Record, body, f"record {name}"), labels)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -21,9 +22,25 @@ _NO_DIGEST = ""
 
 def append(connection: sqlite3.Connection, entry: AuditEntry) -> AuditEntry:
     """Add an entry to the end of its chain. The connection has begun to write, so nobody else is adding to it."""
-    chained = audit.chained(entry, _end(connection, entry.tenant, entry.shard))
-    connection.execute(queries()["audit_add"], changes.stored(chained))
-    return chained
+    added = appending(entry)(connection)
+    return replace(entry, number=added["number"], previous=added["previous"], hash=added["hash"])
+
+
+def appending(entry: AuditEntry) -> Callable[[sqlite3.Connection], dict[str, Any]]:
+    """What ``append`` does, all of it done before that does not need to know where the chain ends: others wait."""
+    start, middle = audit.unnumbered(entry)
+    row: dict[str, Any] = changes.stored(entry)
+    chain = {"tenant": row["tenant"], "shard": entry.shard}
+
+    def add(connection: sqlite3.Connection) -> dict[str, Any]:
+        number, previous = connection.execute(queries()["audit_end"], chain).fetchone() or (0, "")
+        number += 1
+        end = audit.numbered(start, middle, number, previous)
+        added = {**row, "number": number, "previous": previous, "hash": end}
+        connection.execute(queries()["audit_add"], added)
+        return added
+
+    return add
 
 
 def heads(connection: sqlite3.Connection, tenant: str) -> list[AuditHead]:

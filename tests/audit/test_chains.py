@@ -19,6 +19,7 @@ from guardrail.audit import (
     draft,
     entry_hash,
     head_of,
+    numbered,
     seals,
     shard_of,
     unnumbered,
@@ -78,6 +79,7 @@ def test_a_database_hashes_an_entry_as_it_is_verified(
     start, middle = unnumbered(entry)
     hashed = hashlib.sha256(start + str(number).encode() + middle + previous.encode() + ENDS).hexdigest()
     assert hashed == entry_hash(replace(entry, number=number, previous=previous))
+    assert hashed == numbered(start, middle, number, previous)
 
 
 def test_a_log_without_entries_is_whole() -> None:
