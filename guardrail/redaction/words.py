@@ -7,4 +7,4 @@ from guardrail.redaction.masking import Masker
 
 def masked_text(text: str) -> str:
     """The text with what looks like a secret hidden. Marks that are quoted stay, and so it may be masked twice."""
-    return Masker(trusted=True).text(text)
+    return Masker(trusted=True).text(text) if text else text

@@ -42,7 +42,8 @@ def written(review: Review, decision: Decision) -> tuple[Decision, HiddenEdit | 
     Raises:
         InvalidDecision: a mark stands where it does not belong.
     """
-    masked = replace(decision, message=masked_text(decision.message))
+    message = masked_text(decision.message)
+    masked = decision if message == decision.message else replace(decision, message=message)
     if decision.arguments is None:
         return masked, None
     edit = hide(review, decision.arguments)

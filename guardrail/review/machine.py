@@ -11,12 +11,12 @@ A pending review may be decided without being claimed. Nothing leads back from a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from guardrail.errors import ReviewConflict
 from guardrail.review.votes import enough
 from guardrail.types import Claim, Decision, DecisionType, Review, ReviewEvent, ReviewState
+from guardrail.types.forms import changed
 
 _NEXT: dict[ReviewState, frozenset[ReviewState]] = {
     ReviewState.PENDING: frozenset(
@@ -98,7 +98,7 @@ def describe(review: Review) -> str:
 
 def _with_event(review: Review, state: ReviewState, at: str, by: str, note: str, **more: Any) -> Review:
     event = ReviewEvent(at=at, by=by, state=state, note=note)
-    return replace(review, state=state, history=(*review.history, event), revision=review.revision + 1, **more)
+    return changed(review, state=state, history=(*review.history, event), revision=review.revision + 1, **more)
 
 
 _REMEDY = {

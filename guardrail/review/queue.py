@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from guardrail.codec import from_json, to_json
+from guardrail.codec import from_text, to_json, to_text
 from guardrail.errors import ConfigError, GuardrailError, NotFound, NotPermitted, ReviewConflict, ReviewError
 from guardrail.policy import Floods
 from guardrail.redaction import masked_text
@@ -31,6 +31,7 @@ from guardrail.types import (
     PrincipalKind,
     Review,
     ReviewState,
+    ToolCall,
     ToolSpec,
 )
 
@@ -214,7 +215,9 @@ class Queue(Running):
         """
         if isinstance(by, Principal):
             decision = replace(decision, by=by.name, at=self._clock().isoformat())
-        given = replace(decision, hidden=(), typed="", runs="")
+        given = decision
+        if (decision.hidden, decision.typed, decision.runs) != ((), "", ""):
+            given = replace(decision, hidden=(), typed="", runs="")
 
         def change(review: Review, who: Principal, now: datetime) -> Review:
             written, edit = hidden.written(review, given)
@@ -338,9 +341,8 @@ class Queue(Running):
             )
         if self._tenant not in (None, review.tenant):
             raise ReviewError(f"the call of {name} belongs to another tenant than this queue: do not run it")
-        if review.quorum < 1 or review != replace(
-            review, state=ReviewState.PENDING, decision=None, votes=(), claim=None, history=(), revision=0
-        ):
+        told = (review.state, review.decision, review.votes, review.claim, review.history, review.revision)
+        if review.quorum < 1 or told != (ReviewState.PENDING, None, (), None, (), 0):
             raise ReviewError(f"the review of {name} is not a new one: open it pending, and let people decide")
         deadlines.moment(review.due)
         deadlines.moment(review.escalate_at)
@@ -357,16 +359,21 @@ class Queue(Running):
             raise ReviewConflict(
                 f"the call of {review.call.name} has the id of another one: have the agent plan it again"
             )
-        if kept.raw not in ("", review.raw) or not same_json(to_json(kept.call), to_json(review.call)):
+        if kept.raw not in ("", review.raw) or not _same_call(kept.call, review.call):
             raise ReviewConflict(
                 f"{describe(kept)}, and it is about other arguments: have the agent plan the call again"
             )
         return kept
 
 
+def _same_call(one: ToolCall, other: ToolCall) -> bool:
+    """Equal as JSON, which equal texts tell at once."""
+    return to_text(one) == to_text(other) or same_json(to_json(one), to_json(other))
+
+
 def _survives(review: Review) -> bool:
     """Whether the review can be kept as JSON and comes back as it was."""
     try:
-        return from_json(Review, to_json(review)) == review
+        return from_text(Review, to_text(review)) == review
     except (ConfigError, ValueError, TypeError, RecursionError):
         return False

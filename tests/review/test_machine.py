@@ -10,6 +10,7 @@ from guardrail.errors import ReviewConflict
 from guardrail.review import FINAL, RUNS, UNFINISHED, WAITING
 from guardrail.review.machine import advance, allowed
 from guardrail.types import Decision, DecisionType, ReviewState
+from guardrail.types.forms import changed
 from tests.support.records import review
 
 S = ReviewState
@@ -92,3 +93,16 @@ def test_on_no_path_is_a_call_executed_twice_or_without_approval(path) -> None:
         assert now.decision is not None
         assert now.decision.type in RUNS
     assert now.revision == len(now.history)
+
+
+def test_a_changed_review_is_another_one() -> None:
+    one = review()
+    other = changed(one, revision=7, why="because")
+    assert other == replace(one, revision=7, why="because")
+    assert one == review()
+    assert changed(one) == one
+
+
+def test_what_a_review_has_not_got_is_not_changed() -> None:
+    with pytest.raises(TypeError, match="has not got all of these fields: reason"):
+        changed(review(), reason="because")
