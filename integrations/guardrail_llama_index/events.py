@@ -9,7 +9,6 @@ class ReviewRequired(InputRequiredEvent):
     """A call waits in our queue."""
 
     review_id: str
-    text: str = ""
 
 
 class ReviewDecided(HumanResponseEvent):

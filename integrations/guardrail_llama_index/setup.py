@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
-from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ToolCall, ToolCallResult
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import BaseTool
-from llama_index.core.workflow import Context
+from llama_index.core.workflow import Context, step
 
 from guardrail.desk import PausingDesk
 from guardrail.engine import AsyncGuard
@@ -19,7 +20,7 @@ from guardrail.sampling import RepeatingSampler
 from guardrail.store import Store, open_store
 from guardrail_llama_index.events import ReviewDecided, ReviewRequired
 from guardrail_llama_index.llm import GuardedLLM, Seat
-from guardrail_llama_index.tools import Calls, GuardedTool
+from guardrail_llama_index.tools import CALL_ID, GuardedTool
 from guardrail_llama_index.turns import tool_spec
 
 A = TypeVar("A", FunctionAgent, AgentWorkflow)
@@ -67,16 +68,15 @@ def guarded(
     tenant = str(options.get("tenant", ""))
     desk = PausingDesk(guard, thread_id=thread_id, namespace=namespace, tenant=tenant, wakes=True)
     seat = Seat(guard=guard, desk=desk, annotations=annotations or {})
-    calls = Calls(desk, wait=wait)
     agents = agent.agents if isinstance(agent, AgentWorkflow) else {"": agent}
-    copies = {name: _guarded(one, seat, calls) for name, one in agents.items()}
-    specs = {
-        str(tool.metadata.name): tool_spec(tool, seat.annotations) for one in copies.values() for tool in one.tools
-    }
+    copies = {name: _guarded(one, seat, desk, wait) for name, one in agents.items()}
+    tools: list[Any] = [tool for one in copies.values() for tool in one.tools]
+    specs = {str(tool.metadata.name): tool_spec(tool, seat.annotations) for tool in tools}
     guard.policy.check(tuple(specs.values()))
     if not isinstance(agent, AgentWorkflow):
-        return copies[""]
+        return cast("A", copies[""])
     workflow = copy(agent)
+    workflow.__class__ = _telling(type(agent))
     workflow.agents = copies
     return workflow
 
@@ -102,7 +102,7 @@ async def resume(agent: Any, context: Context, event: ReviewRequired, *, wait: f
     return True
 
 
-def _guarded(agent: Any, seat: Seat, calls: Calls) -> Any:
+def _guarded(agent: Any, seat: Seat, desk: PausingDesk, wait: float) -> Any:
     name = getattr(agent, "name", agent)
     if not isinstance(agent, FunctionAgent):
         raise ConfigError(
@@ -117,10 +117,30 @@ def _guarded(agent: Any, seat: Seat, calls: Calls) -> Any:
         raise ConfigError(
             f"the agent {name!r} finds tools within a run, where nothing can stand in front of them: give it its tools"
         )
-    return agent.model_copy(
+    made = agent.model_copy(
         update={
             "llm": GuardedLLM.around(agent.llm, seat),
             # functions were made tools when the agent was made
-            "tools": [GuardedTool(tool, calls) for tool in agent.tools or [] if isinstance(tool, BaseTool)],
+            "tools": [GuardedTool(tool, desk, wait=wait) for tool in agent.tools or [] if isinstance(tool, BaseTool)],
         }
     )
+    made.__class__ = _telling(type(agent))
+    return made
+
+
+@cache
+def _telling(kind: Any) -> Any:
+    """The kind of agent or workflow, whose tools are told which call they are started for."""
+
+    class Telling(kind):  # type: ignore[misc]  # not known before
+        @step
+        async def call_tool(self, ctx: Context, ev: ToolCall) -> ToolCallResult:
+            token = CALL_ID.set(ev.tool_id)
+            try:
+                result: ToolCallResult = await super().call_tool(ctx, ev)
+            finally:
+                CALL_ID.reset(token)
+            return result
+
+    Telling.__name__, Telling.__qualname__ = kind.__name__, kind.__qualname__
+    return Telling

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+import warnings
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from openai import AsyncOpenAI
+from pydantic.warnings import PydanticDeprecationWarning
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the framework itself causes: it looks at every attribute of pydantic models, and says that a
+    conversation's memory has to be saved apart.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PydanticDeprecationWarning)
+        warnings.filterwarnings("ignore", message="Skipping serialization of known unserializable key")
+        yield
 
 
 class ServedLLM(FunctionCallingLLM):
