@@ -32,12 +32,17 @@ _DECISIONS = "test_what_a_person_decides_is_what_happens"
 _NO_EDIT = "a callback is told of a call and cannot change it, so an edit is not offered to reviewers"
 _NEVER_STARTS = "a handler is asked where a tool starts, and one that does not exist never starts"
 _PYDANTIC_AI = "pydantic-ai itself tells the model that there is no such tool, and ends the run when it is called again"
+_LLAMA_INDEX = "LlamaIndex itself tells the model that there is no such tool, before anything of the guard is asked"
 _SDK_ENDS = "the SDK ends the run with ModelBehaviorError where a plan names a tool that there is not"
 
 LIMITS: tuple[Limit, ...] = (
     *(
         Limit(door=door, test=_ROUTES, cells="unknown-*", reason=_PYDANTIC_AI)
         for door in ("pydantic-ai-chat", "pydantic-ai-responses")
+    ),
+    *(
+        Limit(door=door, test=_ROUTES, cells="unknown-*", reason=_LLAMA_INDEX)
+        for door in ("llama-index", "llama-index-workflow")
     ),
     *(Limit(door=door, test=_ROUTES, cells="unknown-*", reason=_NEVER_STARTS) for door in ("callback", "guard_tools")),
     *(Limit(door=door, test=_DECISIONS, cells="*-edit-*", reason=_NO_EDIT) for door in ("callback", "guard_tools")),
