@@ -3,5 +3,6 @@
 from guardrail.telemetry.langsmiths import LangSmithObserver
 from guardrail.telemetry.logs import LogObserver, log_observer
 from guardrail.telemetry.opentelemetries import OpenTelemetryObserver
+from guardrail.telemetry.parents import parent_of
 
-__all__ = ["LangSmithObserver", "LogObserver", "OpenTelemetryObserver", "log_observer"]
+__all__ = ["LangSmithObserver", "LogObserver", "OpenTelemetryObserver", "log_observer", "parent_of"]

@@ -18,14 +18,23 @@ _LOG: Final = logging.getLogger("guardrail.telemetry")
 _POLL: Final = 0.01
 
 
-def current_run(step: PlanningStep) -> UUID | None:  # noqa: ARG001 - others find the run by the step
-    """The run that LangSmith traces here, as a node of LangGraph is; None where nothing is traced."""
+def current_run(step: PlanningStep) -> UUID | None:
+    """The run that planned the step, where LangSmith traces it; None where nothing is traced.
+
+    It is that of the model's request, where an adapter knows it (those of LangGraph do), else the one under way.
+    """
     try:
         from langsmith import get_current_run_tree
+        from langsmith.utils import tracing_is_enabled
     except ImportError:
         return None
-    run = get_current_run_tree()
-    return None if run is None else run.id
+    under_way = get_current_run_tree()
+    if under_way is None and tracing_is_enabled() is not True:
+        return None
+    planned = getattr(step.request, "run_id", None)
+    if isinstance(planned, UUID):
+        return planned
+    return None if under_way is None else under_way.id
 
 
 class LangSmithObserver:

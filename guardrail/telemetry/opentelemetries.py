@@ -1,21 +1,24 @@
 """Verdicts as spans and metrics of OpenTelemetry.
 
 Attributes are named as the semantic conventions for generative AI have them, as far as they have one:
-https://opentelemetry.io/docs/specs/semconv/gen-ai/
+https://opentelemetry.io/docs/specs/semconv/gen-ai/ (now https://github.com/open-telemetry/semantic-conventions-genai).
+They have no operation for a guard: ``chat`` and ``execute_tool`` are the requests and the tool itself, which whoever
+traces these counts, so that its name here is one of its own, as they allow.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from guardrail.engine import Permit, Refusal
-from guardrail.errors import MissingExtra
+from guardrail.errors import ConfigError, MissingExtra
 from guardrail.telemetry import told
 from guardrail.types import PlanningStep, Review, StepVerdict, Verdict
 from guardrail.version import __version__
 
 _SCOPE: Final = "guardrail"
+_OPERATION: Final = "apply_guardrail"
 _NANO: Final = 1_000_000_000
 _Attributes = dict[str, str | int | float]
 
@@ -48,6 +51,18 @@ class OpenTelemetryObserver:
         self._samples = meter.create_histogram("guardrail.samples", unit="{sample}", description="Samples of a step")
         self._tokens = meter.create_histogram("guardrail.tokens", unit="{token}", description="Tokens of the samples")
         self._seconds = meter.create_histogram("guardrail.seconds", unit="s", description="Time that a verdict took")
+
+    @classmethod
+    def configured(cls, how: str) -> Self:
+        """One for a program that configures nothing itself. ``how`` is its command line with somebody who does.
+
+        Raises:
+            ConfigError: nobody has said where spans go, so that all would be lost.
+        """
+        made = cls()
+        if type(made._trace.get_tracer_provider()).__module__ == made._trace.__name__:
+            raise ConfigError(f"OpenTelemetry is not configured, so that nothing would be sent: run `{how}`")
+        return made
 
     def assessed(self, step: PlanningStep, verdict: StepVerdict, record_id: str) -> None:
         """Spans as long as the assessment took, under the span that is current; counts."""
@@ -88,7 +103,7 @@ class OpenTelemetryObserver:
 
 def _step(step: PlanningStep, verdict: StepVerdict, record_id: str) -> _Attributes:
     found: _Attributes = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": _OPERATION,
         "guardrail.record_id": record_id,
         "guardrail.route": verdict.route.value,
         "guardrail.samples": verdict.drawn,
@@ -97,6 +112,8 @@ def _step(step: PlanningStep, verdict: StepVerdict, record_id: str) -> _Attribut
     }
     if step.model:
         found["gen_ai.request.model"] = told.short(step.model)
+    if step.thread_id:
+        found["gen_ai.conversation.id"] = told.short(step.thread_id)
     for kind, count in told.tokens(verdict).items():
         found[f"gen_ai.usage.{kind}_tokens"] = count
     return found
@@ -104,7 +121,7 @@ def _step(step: PlanningStep, verdict: StepVerdict, record_id: str) -> _Attribut
 
 def _call(step: PlanningStep, verdict: Verdict) -> _Attributes:
     found: _Attributes = {
-        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.operation.name": _OPERATION,
         "gen_ai.tool.name": told.tool_name(step, verdict),
         "guardrail.route": verdict.route.value,
         "guardrail.tier": verdict.tier.value,

@@ -50,13 +50,14 @@ class PlanningRequest:
     """A request to a chat model: the messages, and the settings given with the call (tools included).
 
     ``defaults`` are the settings of the model itself: they are not sent again by name, and identify the
-    request together with the rest.
+    request together with the rest. ``run_id`` is LangChain's, by which traces know it.
     """
 
     messages: tuple[BaseMessage, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    run_id: UUID | None = field(default=None, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -180,6 +181,7 @@ class PlanCapture(BaseCallbackHandler):
             settings=settings,
             model=_name(params),
             defaults=defaults,
+            run_id=run_id,
         )
         thread_id, namespace, task = placed(metadata or {})
         origin = Origin(run_id=run_id, parent_run_id=parent_run_id, thread_id=thread_id, namespace=namespace, task=task)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,7 @@ from guardrail.store import open_store
 from guardrail.types import Tier
 
 if TYPE_CHECKING:
+    from guardrail.engine import Observer
     from guardrail.store import Store
 
 _OURS: Final = "GUARDRAIL_"
@@ -48,6 +51,8 @@ def _tiers(_: click.Context, __: click.Parameter, value: str) -> frozenset[Tier]
 )
 @click.option("--no-sampling", is_flag=True, help="Never ask the client to draw a step again.")
 @click.option("--shared-policy", is_flag=True, help="The policy's rules may be about tools of other servers.")
+@click.option("--otel", is_flag=True, help="Verdicts as spans and metrics, where opentelemetry-instrument sends them.")
+@click.option("--log-verdicts", is_flag=True, help="Verdicts as lines of JSON on standard error.")
 @click.option("--upstream", metavar="URL", help="The server, by streamable HTTP, in place of a command.")
 @click.option("--http", metavar="HOST:PORT", help="Serve clients by streamable HTTP in place of stdio.")
 @store_option
@@ -77,6 +82,7 @@ def mcp(context: click.Context, /, command: tuple[str, ...], **options: Any) -> 
         elicit=options["elicit"],
         resample=not options["no_sampling"],
         shared=options["shared_policy"],
+        observers=tuple(_observers(otel=options["otel"], log=options["log_verdicts"])),
     )
     store: Store = open_store(context.obj["store"])
     try:
@@ -89,6 +95,17 @@ def mcp(context: click.Context, /, command: tuple[str, ...], **options: Any) -> 
     if not well:
         sys.stderr.flush()
         context.exit(1)
+
+
+def _observers(*, otel: bool, log: bool) -> Iterator[Observer]:
+    from guardrail.telemetry import OpenTelemetryObserver, log_observer
+
+    if otel:
+        yield OpenTelemetryObserver.configured("opentelemetry-instrument guardrail mcp --otel ...")
+    if log:
+        logger = logging.Logger("guardrail.verdicts")  # noqa: LOG001 - standard error is its own, whatever is set up
+        logger.addHandler(logging.StreamHandler(sys.stderr))
+        yield log_observer(logger)
 
 
 def _named(command: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ from mcp_types import (
 from guardrail.codec import digest
 from guardrail.engine import AsyncGuard
 from guardrail.errors import GuardrailError, PolicyError, SamplingError
+from guardrail.telemetry import parent_of
 from guardrail.types import PlanningStep, Review, Route, Sample, ToolCall, Turn
 from guardrail.visible import plain
 from guardrail_mcp.answers import KEY, Said, changed, waits
@@ -64,6 +65,7 @@ class Guarding:
             store,
             tenant=settings.tenant,
             requester=settings.requester,
+            observers=settings.observers,
         )
         self._desk = Desk(self._guard, thread_id=settings.thread_id, namespace=_NAMESPACE, tenant=settings.tenant)
         self._eliciting = Eliciting(client, self._guard.queue, settings)
@@ -126,7 +128,8 @@ class Guarding:
                 if (again := self._continued(request, same)) is not None:
                     return await self._run(request, again, same)
                 if not record_id:
-                    call, record_id = await self._assessed(request.id, call, listed)
+                    with parent_of(request.params):
+                        call, record_id = await self._assessed(request.id, call, listed)
                 outcome = await self._started(call, record_id, listed)
                 if isinstance(outcome, Let):
                     return await self._run(request, outcome, same)

@@ -13,6 +13,7 @@ import anyio.abc
 from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
+from guardrail.engine import Observer
 from guardrail.policy import Policy
 from guardrail.types import Tier
 from guardrail_mcp.guarding import Guarding
@@ -32,7 +33,8 @@ class Settings:
 
     ``wait`` is for how many seconds a call waits for a human before the agent is told to come back; ``elicit`` are the
     tiers on which the client's own user may decide; ``resample``: whether the client may be asked to draw steps again;
-    ``shared``: whether the policy is about other servers too, so that its rules may name tools that this one lacks.
+    ``shared``: whether the policy is about other servers too, so that its rules may name tools that this one lacks;
+    ``observers`` are told what was decided, as those of ``guardrail.telemetry``.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -43,6 +45,7 @@ class Settings:
     elicit: frozenset[Tier] = frozenset({Tier.LOW, Tier.MEDIUM})
     resample: bool = True
     shared: bool = False
+    observers: tuple[Observer, ...] = ()
 
 
 class Proxy:

@@ -93,7 +93,8 @@ def test_a_step_is_a_span_under_the_current_one() -> None:
     assert entropy is not None
     assert agreement is not None
     assert dict(span.attributes) == {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.conversation.id": "t1",
+        "gen_ai.operation.name": "apply_guardrail",
         "gen_ai.request.model": "small",
         "gen_ai.tool.name": "pay",
         "gen_ai.usage.input_tokens": verdict.usage.prompt_tokens,
