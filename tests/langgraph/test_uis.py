@@ -14,9 +14,10 @@ from langgraph.checkpoint.memory import MemorySaver
 from guardrail import Queue, open_store
 from guardrail.errors import ReviewConflict
 from guardrail.types import ReviewState
+from guardrail.visible import plain
 from guardrail_langgraph.worker import Leases, resume_decided
 from tests.support.agents import BUILDS, GO, Bank, Build, flipping, n_asked, policy, state_graph, thread
-from tests.support.hostile import SCRIPTS
+from tests.support.hostile import SCRIPTS, TEXTS
 from tests.support.openai_server import OpenAIServer, agent, call
 from tests.support.ui_contracts import (
     Act,
@@ -245,9 +246,9 @@ def test_a_number_that_a_browser_rounds_is_not_edited_there(bank: Bank) -> None:
     assert bank.paid == [big]
 
 
-@pytest.mark.parametrize("text", list(SCRIPTS))
+@pytest.mark.parametrize("text", [*SCRIPTS, "override", "tags", "terminal", "line breaks", "zero width", "long"])
 def test_no_page_is_given_markup_of_the_agent_to_show_as_words(text: str, bank: Bank) -> None:
-    hostile = SCRIPTS[text].encode("utf-8", "replace").decode()
+    hostile = TEXTS[text].encode("utf-8", "replace").decode()
 
     with OpenAIServer(agent(call("wipe", account=hostile))) as server:
         graph = state_graph(server, bank, saver=MemorySaver())
@@ -256,11 +257,24 @@ def test_no_page_is_given_markup_of_the_agent_to_show_as_words(text: str, bank: 
         for command in ({"type": hostile}, {"type": "edit", "edited_action": {"name": hostile, "args": {}}}):
             press(graph, thread(), DeepAgentsUI.decisions(command))
             for ui in UIS:
-                assert not re.search(r"[<>`\[\]|]|://|[\x00-\x1f]", card_of(graph, ui).description)
+                shown = card_of(graph, ui).description
+                assert not re.search(r"[<>`\[\]|]|://", shown)
+                assert shown == plain(shown)
+                assert len(shown) < 2_100
         press(graph, thread(), AgentInbox.edit(card_of(graph), account="a1", **{hostile: "1"}))
         assert not re.search(r"[<>`\[\]|]|://", card_of(graph).description)
         assert card_of(graph).args == {"account": hostile}
     assert bank.run == []
+
+
+def test_an_answer_that_also_goes_to_the_end_counts_once(bank: Bank) -> None:
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = state_graph(server, bank, saver=MemorySaver())
+        graph.invoke(GO, thread())
+        both = {**(AgentChatUI.approve(card_of(graph)).command or {}), **(AgentChatUI.resolve().command or {})}
+        press(graph, thread(), Act(command=both))
+        press(graph, thread(), Act(command=both))
+    assert bank.run == [("wipe", {"account": "a1"})]
 
 
 RESOLVE = {
