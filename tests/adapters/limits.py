@@ -29,6 +29,7 @@ class Limit:
 
 _ROUTES = "test_every_door_says_what_the_core_says"
 _DECISIONS = "test_what_a_person_decides_is_what_happens"
+_STRICTER = "test_an_edit_under_a_stricter_rule_is_put_before_people_again"
 _NO_EDIT = "a callback is told of a call and cannot change it, so an edit is not offered to reviewers"
 _NEVER_STARTS = "a handler is asked where a tool starts, and one that does not exist never starts"
 _PYDANTIC_AI = "pydantic-ai itself tells the model that there is no such tool, and ends the run when it is called again"
@@ -46,6 +47,7 @@ LIMITS: tuple[Limit, ...] = (
     ),
     *(Limit(door=door, test=_ROUTES, cells="unknown-*", reason=_NEVER_STARTS) for door in ("callback", "guard_tools")),
     *(Limit(door=door, test=_DECISIONS, cells="*-edit-*", reason=_NO_EDIT) for door in ("callback", "guard_tools")),
+    *(Limit(door=door, test=_STRICTER, reason=_NO_EDIT) for door in ("callback", "guard_tools")),
     *(
         Limit(door=door, test=_ROUTES, cells="unknown-*", reason=_SDK_ENDS)
         for door in ("agents-chat", "agents-responses")

@@ -105,6 +105,8 @@ class RunConversation(Conversation):
     async def _resumed(self, text: str) -> None:
         messages, asked = self._saved(text)
         results = await self._decided(asked)
+        if len(results.approvals) < len(asked.approvals):
+            return  # the framework goes on once every call has a result
         await self._run(None, message_history=messages, deferred_tool_results=results)
 
     async def _run(self, prompt: str | None, **more: Any) -> None:
