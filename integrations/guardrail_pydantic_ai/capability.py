@@ -109,6 +109,19 @@ class Guardrail(AbstractCapability[Any]):
         """All tools of the run, guarded."""
         return GuardedToolset(toolset, self._own_desk, self._known, self._allow_external)
 
+    async def before_model_request(
+        self,
+        ctx: RunContext[Any],  # noqa: ARG002
+        request_context: ModelRequestContext,
+    ) -> ModelRequestContext:
+        """The request, if nothing that it plans runs elsewhere.
+
+        Raises:
+            ConfigError: the provider carries out tools by itself.
+        """
+        self._check(request_context)
+        return request_context
+
     async def after_model_request(
         self,
         ctx: RunContext[Any],  # noqa: ARG002
@@ -121,18 +134,12 @@ class Guardrail(AbstractCapability[Any]):
         Raises:
             ConfigError: the provider carries out tools by itself.
         """
-        parameters = request_context.model_request_parameters
-        if parameters.native_tools and not self._allow_hosted:
-            names = sorted(tool.kind for tool in parameters.native_tools)
-            raise ConfigError(
-                f"the provider carries out {names} by itself, before anybody is asked; give allow_hosted=True if that "
-                "may happen without a verdict"
-            )
+        self._check(request_context)
         request = Request(
             model=request_context.model,
             messages=tuple(request_context.messages),
             model_settings=request_context.model_settings or ModelSettings(),
-            parameters=parameters,
+            parameters=request_context.model_request_parameters,
         )
         desk = self._own_desk
         step = request.step(
@@ -200,6 +207,14 @@ class Guardrail(AbstractCapability[Any]):
         except Held as held:
             return ToolDenied(held.text)
         return ToolApproved()
+
+    def _check(self, request: ModelRequestContext) -> None:
+        hosted = sorted(tool.kind for tool in request.model_request_parameters.native_tools)
+        if hosted and not self._allow_hosted:
+            raise ConfigError(
+                f"the provider carries out {hosted} by itself, before anybody is asked; give allow_hosted=True if that "
+                "may happen without a verdict"
+            )
 
     @property
     def _own_desk(self) -> PausingDesk:
