@@ -1,5 +1,6 @@
 """Which tool calls mean the same: by structure first, and by language where only free texts differ."""
 
+from guardrail.clustering.comparators import About
 from guardrail.clustering.comparison import CallComparison, Comparison, compare, compare_calls
 from guardrail.clustering.contrast import Wording, narrows, never_same, wording
 from guardrail.clustering.entailment import AsyncEntailment, Entailment, ExactEntailment, TextPair
@@ -10,14 +11,17 @@ from guardrail.clustering.meaning import CallMeaning, StepMeaning
 from guardrail.clustering.reasons import Reason
 from guardrail.clustering.schema import COMPARATORS
 from guardrail.clustering.shared import Answers, Figures, SharedEntailment, shared
+from guardrail.comparing import Comparator
 
 __all__ = [
     "COMPARATORS",
     "EQUALITY_VERSION",
+    "About",
     "Answers",
     "AsyncEntailment",
     "CallComparison",
     "CallMeaning",
+    "Comparator",
     "Comparison",
     "Difference",
     "Entailment",

@@ -18,10 +18,11 @@ from guardrail.clustering.hinges import Same, may_share_a_group, still_asked, wi
 from guardrail.clustering.meaning import Meanings, StepMeaning
 from guardrail.clustering.pairwise import Pairwise
 from guardrail.clustering.schema import read_schema
+from guardrail.comparing import Named
 from guardrail.errors import ConfigError
 from guardrail.types import Sample, ToolCall, ToolSpec
 
-Comparators = Mapping[str, Mapping[str, str]]
+Comparators = Mapping[str, Mapping[str, Named]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def compare_calls(
     b: ToolCall,
     tool: ToolSpec | None,
     *,
-    comparators: Mapping[str, str] | None = None,
+    comparators: Mapping[str, Named] | None = None,
     stated_defaults: bool = True,
     now: date | None = None,
 ) -> CallComparison:
@@ -76,7 +77,7 @@ def compare(
         samples: the step's samples; those that are not valid are no evidence.
         tools: the tools as the model saw them; calls of others are compared exactly.
         comparators: tool name to argument path ("address.street"; arrays add nothing to a path) to the
-            name of its comparator, one of ``COMPARATORS`` ("number:0.01" with a tolerance).
+            name of its comparator, one of ``COMPARATORS`` ("number:0.01" with a tolerance) or of another package.
         stated_defaults: whether defaults stated in descriptions count, beside those the schema declares.
         now: the day against which "tomorrow" and its like are dates; without it they are not.
 

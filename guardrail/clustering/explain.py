@@ -9,6 +9,7 @@ from typing import Any
 from guardrail.clustering.comparators import check
 from guardrail.clustering.schema import Field, read_schema
 from guardrail.clustering.stated import NOT_STATED
+from guardrail.comparing import Named
 from guardrail.errors import ConfigError
 from guardrail.types import ToolSpec
 
@@ -34,7 +35,7 @@ class FieldPlan:
 
 
 def explain_schema(
-    tool: ToolSpec, comparators: Mapping[str, str] | None = None, *, stated_defaults: bool = True
+    tool: ToolSpec, comparators: Mapping[str, Named] | None = None, *, stated_defaults: bool = True
 ) -> tuple[FieldPlan, ...]:
     """How each argument of a tool is compared, in the schema's order, at most six levels deep.
 

@@ -15,6 +15,7 @@ from guardrail.clustering.matching import assign, complete_linkage
 from guardrail.clustering.pairwise import Pairwise
 from guardrail.clustering.reasons import Reason, reasons
 from guardrail.clustering.schema import read_schema
+from guardrail.comparing import Named
 from guardrail.types import Sample, ToolCall, ToolSpec
 
 _MOST_MATCHED = 32  # calls of one tool in one sample; more of them match only where they are identical
@@ -57,7 +58,7 @@ def group_samples(
     tools: Sequence[ToolSpec],
     *,
     planned: Sequence[ToolCall] | None = None,
-    comparators: Mapping[str, Mapping[str, str]] | None = None,
+    comparators: Mapping[str, Mapping[str, Named]] | None = None,
     stated_defaults: bool = True,
 ) -> Grouping:
     """Compares samples with each other as far as structure tells; those that are not valid belong nowhere.

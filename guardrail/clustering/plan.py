@@ -8,7 +8,8 @@ from typing import Any
 
 from guardrail.clustering import naming
 from guardrail.clustering.comparators import Chosen, suggested
-from guardrail.clustering.comparators.registry import EXACTING, FIELDS
+from guardrail.clustering.comparators.registry import COMPARATORS, EXACTING, FIELDS
+from guardrail.comparing import Named, Own, plugin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +21,15 @@ class Plan:
     because: str = ""
 
 
-def named_plan(named: str) -> Plan:
+def named_plan(named: Named) -> Plan:
     """What the comparator that a policy names asks of structure, and of the comparators; "" names none."""
-    name, _, option = named.partition(":")
     because = "the policy names it" if named else ""
+    if isinstance(named, Own):
+        chosen = Chosen(name=named.name, because=because, own=named)
+        return Plan(comparator="" if named.judged else "exact", chosen=(chosen,), because=because)
+    name, _, option = named.partition(":")
+    if name and name not in COMPARATORS:
+        return named_plan(plugin(name))
     if name in ("", "sequence"):
         return Plan(because=because)
     if name == "words":

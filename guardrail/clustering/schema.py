@@ -17,6 +17,7 @@ from guardrail.clustering.plan import Plan, named_plan, suggested_plan
 from guardrail.clustering.stated import NOT_STATED, stated_default
 from guardrail.clustering.subschema import resolved
 from guardrail.clustering.texts import loose
+from guardrail.comparing import Named, Own
 from guardrail.types import ToolSpec
 
 __all__ = ["COMPARATORS", "Field", "Reader", "chosen_word", "read_schema"]
@@ -137,7 +138,9 @@ class Field:
 class Reader:
     """Reads one tool's schema under one policy."""
 
-    def __init__(self, tool: ToolSpec, comparators: Mapping[str, str], *, stated_defaults: bool, now: str = "") -> None:
+    def __init__(
+        self, tool: ToolSpec, comparators: Mapping[str, Named], *, stated_defaults: bool, now: str = ""
+    ) -> None:
         self.tool = tool.name
         self.root = tool.parameters
         self.comparators = comparators
@@ -186,7 +189,7 @@ class Reader:
         return Field(
             path=path,
             known=False,
-            named=named,
+            named=str(named),
             comparator=plan.comparator,
             chosen=plan.chosen,
             because=plan.because or "its schema does not describe it",
@@ -205,7 +208,7 @@ class Reader:
         return self._field(name, at.path, schema, named=_inherited(at), siblings={}, depth=at.depth + 1)
 
     def _field(
-        self, name: str, path: str, schema: object, *, named: str, siblings: Mapping[str, Any], depth: int
+        self, name: str, path: str, schema: object, *, named: Named, siblings: Mapping[str, Any], depth: int
     ) -> Field:
         schema = resolved(self.root, schema)
         kind, nullable, numeric = _kind(schema)
@@ -222,7 +225,7 @@ class Reader:
         return Field(
             path=path,
             kind=kind,
-            named=named,
+            named=str(named),
             comparator=plan.comparator,
             because=plan.because,
             chosen=plan.chosen,
@@ -243,7 +246,7 @@ class Reader:
 
 
 def read_schema(
-    tool: ToolSpec | None, comparators: Mapping[str, str], *, stated_defaults: bool, now: str = ""
+    tool: ToolSpec | None, comparators: Mapping[str, Named], *, stated_defaults: bool, now: str = ""
 ) -> Field:
     """The arguments of a tool; a place about which nothing is known where the tool is not.
 
@@ -260,7 +263,7 @@ def read_schema(
 
 @lru_cache(maxsize=512)
 def _read(
-    name: str, parameters: str, comparators: tuple[tuple[str, str], ...], stated_defaults: bool, now: str
+    name: str, parameters: str, comparators: tuple[tuple[str, Named], ...], stated_defaults: bool, now: str
 ) -> Field:
     tool = ToolSpec(name=name, parameters=json.loads(parameters))
     return Reader(tool, dict(comparators), stated_defaults=stated_defaults, now=now).top()
@@ -302,9 +305,10 @@ def _enum(schema: Mapping[str, Any]) -> dict[str, str] | None:
     return by_words if len(by_words) == len(texts) else None
 
 
-def _inherited(at: Field) -> str:
+def _inherited(at: Field) -> Named:
     """The comparator that a policy named for a place holds for what is inside it; only arrays have an order."""
-    return "" if at.named in ("set", "sequence") else at.named
+    own: Own | None = at.chosen[0].own if at.named and at.chosen else None
+    return own or ("" if at.named in ("set", "sequence") else at.named)
 
 
 def _matches(pattern: str, name: str) -> bool:

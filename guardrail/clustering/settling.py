@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from guardrail.clustering.canonical import Members, Scalar
-from guardrail.clustering.comparators import About, settle
+from guardrail.clustering.comparators import About, Chosen, settle
 from guardrail.clustering.comparators.wildcards import wildcard
 from guardrail.clustering.naming import words
 from guardrail.clustering.schema import Field
@@ -37,13 +37,19 @@ def settled(a: Scalar, b: Scalar, place: Field, beside: frozenset[str] = frozens
         return None  # two literals: structure has compared their values
     about = place.about
     for one in place.chosen:
-        same = None if one.name == "words" else settle(one.name, a.written, b.written, about)
+        same = _said(one, a.written, b.written, about)
         if same is not None:
             return Settled(same=same, comparator=one.name, because=one.because)
     plain = not place.comparator and (not place.chosen or place.chosen[0].name == "date")
     if plain and _equal_amounts(a.written, b.written, about):
         return Settled(same=True, comparator="quantity", because="both are amounts with a unit")
     return None if a.text is None or b.text is None else _worded(a, b, place, beside)
+
+
+def _said(one: Chosen, a: str, b: str, about: About) -> bool | None:
+    if one.own is not None:
+        return one.own.settle(a, b, about)
+    return None if one.name == "words" else settle(one.name, a, b, about)
 
 
 def _worded(a: Scalar, b: Scalar, place: Field, beside: frozenset[str]) -> Settled | None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from guardrail.catalogue import RISK
 from guardrail.clustering import Comparison, StepMeaning, TextPair, compare
+from guardrail.comparing import Named
 from guardrail.engine.decide import Tally, tally
 from guardrail.errors import GuardrailError
 from guardrail.sampling import inspect, provenance
@@ -71,7 +72,7 @@ class Gathered:
         step: PlanningStep,
         tools: Tools,
         *,
-        comparators: Mapping[str, Mapping[str, str]],
+        comparators: Mapping[str, Mapping[str, Named]],
         stated_defaults: bool,
     ) -> None:
         self.step = step

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guardrail.clustering import Answers, TextPair
+from guardrail.comparing import Named
 from guardrail.engine.calibrated import Calibration, Standing
 from guardrail.engine.calls import Call, calls_of, concluded_last, enforced, ruled
 from guardrail.engine.evidence import COMPARED, Gathered, Tools
@@ -325,9 +326,9 @@ def _detail(answer: object) -> str:
     return str(answer) if isinstance(answer, MeasurementError) else "the answer has the wrong form"
 
 
-def comparators_of(calls: Sequence[Call]) -> dict[str, dict[str, str]]:
+def comparators_of(calls: Sequence[Call]) -> dict[str, dict[str, Named]]:
     """Comparators by tool. Where two calls of a tool met rules that differ, only what both say holds."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Named]] = {}
     for call in calls:
         named = dict(call.resolution.comparators)
         known = found.setdefault(call.call.name, named)

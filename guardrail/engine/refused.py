@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from guardrail.clustering import compare_calls
+from guardrail.comparing import Named
 from guardrail.policy import Policy
 from guardrail.redaction import filled, holds_mark
 from guardrail.review import DEADLINE, planned_as, runs_as
@@ -75,7 +76,7 @@ class _Alike:
     """Whether a past call may be the planned one."""
 
     def __init__(
-        self, call: ToolCall, tool: ToolSpec | None, comparators: Mapping[str, str], *, stated_defaults: bool
+        self, call: ToolCall, tool: ToolSpec | None, comparators: Mapping[str, Named], *, stated_defaults: bool
     ) -> None:
         self._call = call
         self._tool = tool

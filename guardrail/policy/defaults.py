@@ -72,7 +72,7 @@ NUMBER_WITHIN: Final = r"number:(\d+(\.\d+)?|\.\d+)"
 
 
 def is_comparator(value: object) -> bool:
-    """Whether a rule may give an argument a comparator of that name."""
+    """Whether a comparator of this package has that name."""
     return isinstance(value, str) and (value in COMPARATORS or re.fullmatch(NUMBER_WITHIN, value, re.ASCII) is not None)
 
 

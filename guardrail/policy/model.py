@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from guardrail.comparing import NAME
 from guardrail.policy.conditions import NAMES
 from guardrail.policy.defaults import COMPARATORS, NUMBER_WITHIN, is_comparator
 from guardrail.policy.part import Part, Positive, Unset
@@ -28,8 +30,8 @@ def _decision(value: object) -> DecisionType:
 
 
 def _comparator(value: object) -> str:
-    if isinstance(value, str) and is_comparator(value):
-        return value
+    if isinstance(value, str) and (is_comparator(value) or re.fullmatch(NAME, value, re.ASCII)):
+        return value  # whether somebody has a comparator of that name is looked at with the rule
     raise ValueError(unknown("comparator", value, COMPARATORS))
 
 
@@ -67,7 +69,10 @@ Comparator = Annotated[
     str,
     BeforeValidator(_comparator),
     WithJsonSchema(
-        {"anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}], "type": "string"},
+        {
+            "anyOf": [{"enum": list(COMPARATORS)}, {"pattern": f"^{NUMBER_WITHIN}$"}, {"pattern": f"^{NAME}$"}],
+            "type": "string",
+        },
     ),
 ]
 Names = Annotated[

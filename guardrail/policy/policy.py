@@ -6,14 +6,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from guardrail import codec
+from guardrail import comparing as foreign
+from guardrail.comparing import Comparator
+from guardrail.errors import ConfigError
 from guardrail.policy.budget_checks import check_budget
 from guardrail.policy.coverage import check_reachable, check_tools
-from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings
+from guardrail.policy.defaults import TIER_DEFAULTS, TierSettings, is_comparator
 from guardrail.policy.problems import PolicyProblem, unknown
 from guardrail.policy.redaction import Redaction, check_paths, check_redaction
 from guardrail.policy.resolution import Resolution, stages_of
@@ -38,7 +41,7 @@ class Policy:
     and for the thresholds of ``calibration``, the path of an adopted calibration. ``uncalibrated`` says what becomes of
     calls that none of these thresholds is for: they are reviewed, or the tier's own rule decides ("defaults").
     ``floods`` limits how many reviews one requester may ask for. ``redaction`` says what is hidden where calls are
-    written down.
+    written down. ``comparators`` are of the caller's own, by the names under which rules give them to arguments.
 
     Raises:
         PolicyError: something in it cannot be used; the message says where.
@@ -55,6 +58,7 @@ class Policy:
     uncalibrated: Literal["review", "defaults"] = "review"
     floods: Floods = field(default_factory=Floods)
     redaction: Redaction = field(default_factory=Redaction)
+    comparators: Mapping[str, Comparator] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.default, Tier):
@@ -70,19 +74,20 @@ class Policy:
         check_floods(self.floods)
         check_redaction(self.redaction)
         for index, rule in enumerate(self.rules):
-            check_rule(rule, f"tools[{index}]")
+            check_rule(rule, f"tools[{index}]", (*self.comparators, *foreign.names()))
+        _ = self._own
         check_reachable(self.rules)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Policy:
-        """The policy in a YAML file.
+    def load(cls, path: str | os.PathLike[str], *, comparators: Mapping[str, Comparator] | None = None) -> Policy:
+        """The policy in a YAML file, with comparators of the caller's own.
 
         Raises:
             PolicyError: the file cannot be read or used; the message has the file, the line and the remedy.
         """
         from guardrail.policy.loader import load
 
-        return load(path, cls)
+        return load(path, partial(cls, comparators=comparators or {}))
 
     @classmethod
     def of(cls, policy: Policy | str | os.PathLike[str] | None) -> Policy:
@@ -96,15 +101,15 @@ class Policy:
         return policy if isinstance(policy, Policy) else cls.load(policy)
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Policy:
-        """The policy in a mapping of the file's form.
+    def parse(cls, data: Mapping[str, Any], *, comparators: Mapping[str, Comparator] | None = None) -> Policy:
+        """The policy in a mapping of the file's form, with comparators of the caller's own.
 
         Raises:
             PolicyError: it cannot be used.
         """
         from guardrail.policy.loader import parse
 
-        return parse(data, cls)
+        return parse(data, partial(cls, comparators=comparators or {}))
 
     @classmethod
     def from_interrupt_on(cls, interrupt_on: Mapping[str, Any]) -> Policy:
@@ -142,6 +147,7 @@ class Policy:
             {
                 **calibration,
                 **({"floods": codec.to_json(self.floods)} if self.floods.any else {}),
+                **({"comparators": foreign.versions(self._own)} if self._own else {}),
                 **({"redaction": codec.to_json(self.redaction)} if self.redaction != Redaction() else {}),
                 "default": self.default.value,
                 "stated_defaults": self.stated_defaults,
@@ -154,12 +160,23 @@ class Policy:
         )
 
     @cached_property
+    def _own(self) -> Mapping[str, foreign.Own]:
+        """The comparators of somebody else that rules name."""
+        used = {name for rule in self.rules for name in rule.arguments.values() if not is_comparator(name)}
+        try:
+            given = {name: foreign.own(name, one) for name, one in self.comparators.items()}
+            return {name: given.get(name) or foreign.plugin(name) for name in sorted(used)}
+        except ConfigError as error:
+            raise PolicyProblem("", str(error)) from error
+
+    @cached_property
     def comparing(self) -> str:
         """SHA-256, in hex, of all by which the policy changes what counts as the same call; empty: of nothing."""
         rules = [content for content in (rule.content() for rule in self.rules) if content["arguments"]]
         if not rules and self.stated_defaults:
             return ""
-        return codec.digest(self.stated_defaults, [[one["match"], one["when"], one["arguments"]] for one in rules])
+        said = [[one["match"], one["when"], one["arguments"]] for one in rules]
+        return codec.digest(self.stated_defaults, said, *([foreign.versions(self._own)] if self._own else []))
 
     def check(self, tools: Sequence[ToolSpec]) -> None:
         """Whether every rule is about a tool that exists, can apply, and names arguments that exist.
@@ -240,7 +257,7 @@ class Policy:
             audit=settings.audit,
             signals=settings.signals,
             decisions=decisions,
-            comparators={} if rule is None else dict(rule.arguments),
+            comparators={} if rule is None else {at: self._own.get(name, name) for at, name in rule.arguments.items()},
             timeout=timeout,
             reviewers=joined(None if rule is None else rule.reviewers, reviewers),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from guardrail.catalogue import RISK
+from guardrail.comparing import Named
 from guardrail.policy.defaults import SIGNALS, TierSettings
 from guardrail.policy.reviewing import Reviewers, Timeout
 from guardrail.policy.stages import Condition, Op, Stage, Stopping
@@ -24,7 +25,7 @@ class Resolution:
     ``rule`` is for people. ``agreement`` is the share of ``samples`` that must contain the call's meaning.
     ``unmeasured`` is the route where the measurement failed. ``logprob`` (nats) is the least
     log-probability, over name and value tokens, at which the call runs without samples; None: never.
-    ``comparators`` goes from argument path to comparator name.
+    ``comparators`` goes from argument path to comparator name, or the comparator of somebody else.
     """
 
     tier: Tier
@@ -41,7 +42,7 @@ class Resolution:
     audit: float = 0.0
     signals: tuple[str, ...] = SIGNALS
     decisions: tuple[DecisionType, ...] = tuple(DecisionType)
-    comparators: Mapping[str, str] = field(default_factory=dict)
+    comparators: Mapping[str, Named] = field(default_factory=dict)
     timeout: Timeout | None = None
     reviewers: Reviewers = Reviewers()  # noqa: RUF009 - frozen
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from guardrail.policy.conditions import parse_when
 from guardrail.policy.defaults import COMPARATORS, is_comparator
@@ -13,8 +13,8 @@ from guardrail.policy.rules import ANNOTATIONS, Rule, qualified_name
 from guardrail.types import DecisionType, Tier
 
 
-def check_rule(rule: Rule, path: str) -> None:
-    """Whether everything in a rule is of its kind.
+def check_rule(rule: Rule, path: str, own: Iterable[str] = ()) -> None:
+    """Whether everything in a rule is of its kind; ``own`` are names of comparators that are not of this package.
 
     Raises:
         PolicyProblem: no.
@@ -31,8 +31,8 @@ def check_rule(rule: Rule, path: str) -> None:
     if rule.decisions is not None:
         _check_decisions(rule.decisions, f"{path}.decisions")
     for argument, comparator in rule.arguments.items():
-        if not is_comparator(comparator):
-            raise PolicyProblem(f"{path}.arguments.{argument}", unknown("comparator", comparator, COMPARATORS))
+        if not is_comparator(comparator) and comparator not in own:
+            raise PolicyProblem(f"{path}.arguments.{argument}", unknown("comparator", comparator, (*COMPARATORS, *own)))
     if rule.timeout is not None:
         check_timeout(rule.timeout, f"{path}.timeout")
     if rule.reviewers is not None:

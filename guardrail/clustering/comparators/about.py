@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardrail.comparing import Own
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """A comparator of a field, and why it is one. ``option`` is what follows its name ("0.01")."""
+    """A comparator of a field, and why it is one. ``option`` is what follows its name ("0.01").
+
+    ``own`` is the comparator itself where it is not one of this package.
+    """
 
     name: str
     because: str
     option: str = ""
+    own: Own | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

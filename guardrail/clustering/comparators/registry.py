@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib import import_module
 
+from guardrail import comparing
 from guardrail.clustering.comparators.about import About
 from guardrail.clustering.comparators.libraries import MissingLibraryError
 
@@ -50,8 +51,10 @@ _TOLERANCE = re.compile(r"\d+(\.\d+)?|\.\d+", re.ASCII)
 Settle = Callable[[str, str, About], bool | None]
 
 
-def check(name: str) -> str:
+def check(name: comparing.Named) -> str:
     """What is wrong with the name of a comparator; "" if nothing."""
+    if isinstance(name, comparing.Own) or (name not in COMPARATORS and name in comparing.names()):
+        return ""
     plain, colon, option = name.partition(":")
     if plain not in COMPARATORS:
         return f"use one of {', '.join(COMPARATORS)}"
