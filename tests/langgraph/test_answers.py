@@ -83,6 +83,7 @@ UNUSABLE = {
     "two decisions": {"decisions": [{"type": "approve"}, {"type": "approve"}]},
     "no decisions": {"decisions": []},
     "unknown": {"decisions": [{"type": "ok"}]},
+    "response without words": [{"type": "response", "args": " "}],
     "edit to another tool": edit("pay", account="a9"),
     "edit without arguments": {"decisions": [{"type": "edit"}]},
     "edit that does not fit": edit("wipe", account=5),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from guardrail.errors import InvalidDecision
 from guardrail.review import check_arguments
 from guardrail.types import DecisionType, Reason, Route, Tier, ToolCall, ToolSpec, Verdict
+from guardrail.visible import plain
 from guardrail_langgraph.answers import question, read_answer
 from guardrail_langgraph.forms import read_back, rounded, same, shows
+from tests.support.hostile import TEXTS
 from tests.support.ui_contracts import AgentChatUI, AgentInbox, Card, DeepAgentsUI, browser, js_text
 
 KINDS: dict[str, Any] = {
@@ -189,6 +193,17 @@ def test_every_answer_is_a_decision_or_is_refused(answer: Any) -> None:
     except InvalidDecision:
         return
     assert (found.arguments is not None) == (found.type is DecisionType.EDIT)
+
+
+@pytest.mark.parametrize("text", list(TEXTS))
+def test_a_description_is_one_line_without_markup_whatever_is_in_it(text: str) -> None:
+    asked = replace(verdict({}), why=TEXTS[text])
+    for value in (question(asked, record_id="r"), question(asked, record_id="r", problem=TEXTS[text])):
+        (request,) = value["action_requests"]
+        shown = request["description"]
+        assert ascii(shown) == ascii(plain(shown))
+        assert not re.search(r"[<>`\[\]|]|://", shown)
+        assert len(shown) < 2_100
 
 
 @given(ARGUMENTS)
