@@ -222,6 +222,23 @@ class TestAnEditUnderAStricterRule:
         assert house.desk.let(CALL).call.arguments == {"amount": 7}
         assert len(house.store.reviews()) == 3
 
+    def test_edited_on_within_its_rule_it_runs(self) -> None:
+        """The second edit is held against the first, which its people have seen, and not against the plan."""
+        house = self.edited()
+        house.queue.edit(waits_of(house.desk).id, by=FINANCE, arguments={"amount": 400})
+        assert house.desk.let(CALL).call.arguments == {"amount": 400}
+        assert len(house.store.reviews()) == 2
+
+    def test_an_approval_of_another_call_lets_no_edit_run(self) -> None:
+        house = self.edited()
+        again = waits_of(house.desk)
+        queue = house.queue
+        queue.supersede(again.id, by="ann", note="not wanted any more")
+        other = replace(again, id="another", call=replace(again.call, arguments={"amount": 9}), raw="")
+        queue.approve(queue.open(other).id, by=FINANCE)
+        with pytest.raises(Refused, match="not the one that was approved"):
+            house.desk.let(CALL)
+
     def test_the_edited_call_itself_was_never_planned(self) -> None:
         house = self.edited()
         house.queue.approve(waits_of(house.desk).id, by=FINANCE)
@@ -283,9 +300,15 @@ class TestAnEditUnderAStricterRule:
 
     @pytest.mark.parametrize("how", ["sync", "async"])
     async def test_waiting_goes_on_to_the_second_decision(self, how: str) -> None:
-        house = House(STRICT)
+        house, asked = House(STRICT), threading.Event()
+
+        class Asked(WaitsForReview):
+            def decided(self) -> bool:
+                asked.set()
+                return super().decided()
 
         def people() -> None:
+            asked.wait(30)
             decide: list[Callable[[Review], Any]] = [
                 lambda review: house.queue.edit(review.id, by="ann", arguments={"amount": 500}),
                 lambda review: house.queue.approve(review.id, by=FINANCE),
@@ -299,7 +322,7 @@ class TestAnEditUnderAStricterRule:
 
         thread = threading.Thread(target=people, daemon=True)
         thread.start()
-        context = Permitting(house.desk, CALL)
+        context = Permitting(house.another(kinds=Kinds(waits=Asked)), CALL)
         tools = {"pay": lambda amount: amount}
         ran = await context.arun(tools, wait=30) if how == "async" else context.run(tools, wait=30)
         thread.join()
