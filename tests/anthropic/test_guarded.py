@@ -11,7 +11,7 @@ from guardrail import Route, open_store
 from guardrail.types import Reason, ReviewState
 from guardrail_anthropic import PlanAgain, Refused, WaitsForReview
 from tests.anthropic.conftest import Make
-from tests.support.anthropic_server import AnthropicServer, is_sample, think, until_answered, use, uses
+from tests.support.anthropic_server import AnthropicServer, answered, is_sample, say, think, until_answered, use, uses
 from tests.support.guarded_loops import done, rules
 from tests.support.openai_server import Fault
 
@@ -258,3 +258,19 @@ async def test_an_edit_under_a_stricter_rule_is_put_before_its_people(server: An
     queue.approve(again.id, by="ben")
     assert (await loop.run(block))["content"] == "pay done"
     assert loop.tools.run == [("pay", {"amount": 500})]
+
+
+async def test_a_step_after_words_is_no_second_try(server: AnthropicServer, make: Make) -> None:
+    def reply(body: Any, index: int) -> Any:
+        told = not is_sample(body) and answered(body) is not None
+        return say("I am not sure.") if told else use("pay", amount=index)
+
+    server.reset(reply)
+    loop = make("medium")
+    for _ in range(2):
+        (block,) = await loop.plan()
+        await loop.answer([block])
+        assert await loop.plan() == []
+        loop.turns.append({"role": "user", "content": "try again"})
+    assert [record.attempt for record in loop.store.records()] == [0, 0]
+    assert loop.tools.run == []
