@@ -11,7 +11,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic.warnings import PydanticDeprecationWarning
 
 
@@ -70,14 +70,14 @@ class ServedLLM(FunctionCallingLLM):
         return found
 
     async def achat(self, messages: Sequence[ChatMessage], **more: Any) -> ChatResponse:
-        async with AsyncOpenAI(api_key="sk-test", base_url=self.url, max_retries=0) as client:
+        async with self._client() as client:
             answer = await client.chat.completions.create(**self._body(messages, more))
         return _response(answer.model_dump(exclude_unset=True))
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **more: Any) -> AsyncIterator[ChatResponse]:
         async def parts() -> AsyncIterator[ChatResponse]:
             message: dict[str, Any] = {"role": "assistant", "content": "", "tool_calls": []}
-            async with AsyncOpenAI(api_key="sk-test", base_url=self.url, max_retries=0) as client:
+            async with self._client() as client:
                 async for chunk in await client.chat.completions.create(**self._body(messages, more), stream=True):
                     data = chunk.model_dump(exclude_unset=True)
                     for choice in data["choices"]:
@@ -86,6 +86,11 @@ class ServedLLM(FunctionCallingLLM):
                     yield _response(json.loads(json.dumps(whole)))
 
         return parts()
+
+    def _client(self) -> AsyncOpenAI:
+        # no certificates are read for a server that has none
+        http = DefaultAsyncHttpxClient(verify=False)
+        return AsyncOpenAI(api_key="sk-test", base_url=self.url, max_retries=0, http_client=http)
 
     def _body(self, messages: Sequence[ChatMessage], more: dict[str, Any]) -> dict[str, Any]:
         sent = {"model": self.model, "temperature": self.temperature, **self.additional_kwargs, **more}
