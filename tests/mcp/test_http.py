@@ -30,19 +30,14 @@ LEND = {"title": "Emma", "days": 7}
 def served(library: Library) -> Iterator[str]:
     """The proxy at an address, before the real server."""
     store = open_store(library.url)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{found.getsockname()[1]}"
+    listening = socket.create_server(("127.0.0.1", 0))
+    place = f"127.0.0.1:{listening.getsockname()[1]}"
     settings = Settings(
         policy=Policy.parse(yaml.safe_load(POLICY)), thread_id="mcp/books", requester="mcp/books", wait=library.wait
     )
     app = application(settings, store, upstream_of(library.upstream, None, {}), hosts=[place])
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host="127.0.0.1", port=int(place.split(":")[1]), log_level="warning", timeout_graceful_shutdown=2
-        )
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.02)
