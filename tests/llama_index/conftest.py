@@ -56,11 +56,11 @@ class House:
     def tools(self) -> list[Any]:
         """Three tools of different stakes, one of them synchronous."""
 
-        def pay(amount: int) -> str:
+        async def pay(amount: int) -> str:
             """Pay somebody."""
             return self.ran("pay", amount=amount)
 
-        async def balance(account: str = "main") -> str:
+        def balance(account: str = "main") -> str:
             """Tell the balance."""
             return self.ran("balance", account=account)
 
