@@ -19,6 +19,14 @@ from tests.support.approval_trace import taped
 
 EACH = [pytest.param(door, way, id=f"{door.name}-{way}") for door in DOORS for way in door.ways]
 """Every door in every way."""
+EVEN = [one for one in EACH if len(one.values[0].ways) < 3 or one.values[1].asynchronous == one.values[1].stream]
+"""Every door, one way synchronous and one streamed: for tests whose files take turns with ``ODD``."""
+ODD = [one for one in EACH if len(one.values[0].ways) < 3 or one.values[1].asynchronous != one.values[1].stream]
+"""Every door in the ways that ``EVEN`` leaves out."""
+ONE = [one for number, one in enumerate(EVEN) if one.values[0] not in [each.values[0] for each in EVEN[:number]]]
+"""Every door in one way: for tests that open many conversations."""
+OTHER = [one for number, one in enumerate(ODD) if one.values[0] not in [each.values[0] for each in ODD[:number]]]
+"""Every door in another one way."""
 Opens = Callable[..., Any]
 
 

@@ -39,6 +39,8 @@ class Script:
     sample: Callable[[int], Turn | None]
     ends: str = "done"
     goes_on: bool = False
+    besides: Turn | None = None
+    """A second choice that the server gives beside every plan, which nobody asked for."""
 
 
 def agreeing(*turns: Turn, **more: Any) -> Script:
@@ -65,6 +67,8 @@ class Played:
         self._sample = 0
         self.planned = 0
         """How often something was planned."""
+        self.asked = 0
+        """How often it was asked for anything but a sample."""
         self.drawn = 0
         """How many samples were given, failed ones as well."""
 
@@ -75,6 +79,7 @@ class Played:
                 number, self._sample = self._sample, self._sample + 1
                 self.drawn += 1
                 return self._script.sample(number)
+            self.asked += 1
             plans = self._script.plans
             again = told is not None and any(words in told for words in AGAIN)
             over = not self._script.goes_on or self.planned >= len(plans)
@@ -83,6 +88,11 @@ class Played:
             self._sample = 0
             self.planned += 1
             return plans[min(self.planned, len(plans)) - 1]
+
+    @property
+    def besides(self) -> Turn | None:
+        """What stands beside every plan."""
+        return self._script.besides
 
     @property
     def fails(self) -> bool:

@@ -83,10 +83,13 @@ class OpenAIServed(Served):
         self.server.played = self.played
         self.server.reset(self._reply, n=n)  # type: ignore[arg-type]
 
-    def _reply(self, body: Body, _index: int) -> Message:
+    def _reply(self, body: Body, _index: int) -> Message | list[Message]:
         said = answered(body) if last(body) else ""
         is_answer = last(body).get("role") == "tool" or str(last(body).get("type", "")).endswith("_output")
         turn = self.played.turn(sample=is_sample(body), told=said if is_answer else None)
+        besides = self.played.besides
+        if besides is not None and turn is not None and turn.calls and not is_sample(body):
+            return [message(turn), message(besides)]
         return message(turn or Turn(text="nothing"))
 
     @property

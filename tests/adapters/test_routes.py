@@ -43,7 +43,7 @@ CELLS = [pytest.param(situation, tier, id=f"{situation}-{tier}") for situation, 
 REVIEWED = [
     (situation, tier)
     for (situation, tier), steps in ROUTES.items()
-    if steps[-1].startswith("review") and situation != "unknown"
+    if steps[-1].startswith("review") and situation in ("agreeing", "split", "dead")
 ]
 DECISIONS: dict[str, dict[str, Any]] = {
     "approve": {},
@@ -70,9 +70,20 @@ def test_the_core_says_what_the_table_says(situation: str, tier: str) -> None:
     )
 
 
-@pytest.mark.parametrize("n", ["honour", "ignore"])
-@pytest.mark.parametrize(("situation", "tier"), CELLS)
-@pytest.mark.parametrize(("door", "way"), EACH)
+def _both_servers() -> list[Any]:
+    """Each door in each way with each cell; servers that know ``n`` and such that do not take turns."""
+    found = []
+    for each in EACH:
+        door, way = each.values
+        for number, (situation, tier) in enumerate(ROUTES):
+            for turn, n in enumerate(("honour", "ignore")):
+                if len(door.ways) == 1 or (number + door.ways.index(way) + turn) % 2:
+                    name = f"{each.id}-{situation}-{tier}-{n}"
+                    found.append(pytest.param(door, way, situation, tier, n, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("door", "way", "situation", "tier", "n"), _both_servers())
 async def test_every_door_says_what_the_core_says(opens: Opens, situation: str, tier: str, n: str) -> None:
     conversation = await opens(SITUATIONS[situation], policy=rules(tier), n=n)
     await conversation.go()
@@ -114,7 +125,7 @@ async def test_what_a_person_decides_is_what_happens(
     assert len(conversation.reviews) == 1
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", ["low", "critical"])
 @pytest.mark.parametrize(("door", "way"), EACH)
 async def test_arguments_that_cannot_be_read_run_nothing(opens: Opens, tier: str) -> None:
     conversation = await opens(agreeing(Turn(calls=(("pay", '{"amount": 100'),))), policy=rules(tier))

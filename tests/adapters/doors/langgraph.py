@@ -103,7 +103,7 @@ class GraphConversation(Conversation):
         way, result = self.setting.way, {}
         if not way.stream:
             result = await self.graph.ainvoke(given, config) if way.asynchronous else self.graph.invoke(given, config)
-            self.seen += str(result)
+            self.seen += str(result["messages"])
         else:
             modes = ["messages", "values"]
             if way.asynchronous:

@@ -53,7 +53,7 @@ class ClientServed(Served):
 
     @property
     def plans(self) -> int:
-        return self.played.planned
+        return self.played.asked
 
     @property
     def choices(self) -> int:
@@ -149,7 +149,7 @@ class ProxyConversation(Conversation):
 
     async def _plan(self, told: str | None) -> Any:
         turn = self.setting.served.played.turn(sample=False, told=told)
-        self.seen += turn.text
+        self.seen += str(turn)
         if not turn.calls:
             self.final = turn.text
         return turn.calls and _readable(turn)
@@ -168,7 +168,6 @@ class ProxyConversation(Conversation):
             requester="mcp",
             wait=wait,
             elicit=frozenset(Tier),
-            shared=True,
             **setting.options,
         )
         server: Any = bank(setting.tools)._lowlevel_server
