@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardrail.codec import canonical
-from guardrail.sampling import Answer, completion_of_all, read_tokens
+from guardrail.sampling import Answer, Written, completion_of_all, read_tokens
 from guardrail.sampling.plain import count, items, mapping, text
 from guardrail.types import Sample, ToolSpec, Turn, Usage
-from guardrail_openai.calls import Calls
 
 CUSTOM_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """A custom tool takes one free text."""
@@ -53,8 +52,8 @@ def _sample(response: Mapping[str, Any], choice: Mapping[str, Any], position: in
     )
 
 
-def _calls(message: Mapping[str, Any]) -> Calls:
-    calls = Calls()
+def _calls(message: Mapping[str, Any]) -> Written:
+    calls = Written()
     for call in items(message.get("tool_calls")):
         function, custom = mapping(call.get("function")), mapping(call.get("custom"))
         if custom:

@@ -14,6 +14,7 @@ from openai.resources.responses import AsyncResponses
 
 from guardrail.codec import digest
 from guardrail.errors import SamplingError
+from guardrail.sampling import greedy_setting
 from guardrail.sampling.plain import identity, items, mapping, snapshot, text
 
 API = Literal["chat", "responses"]
@@ -26,7 +27,6 @@ _NOT_REPLAYED = frozenset(
 # Caches that proxies keep of whole answers; prompt caches of the model stay.
 _ANSWER_CACHES = frozenset({"cache", "caching"})
 _NOT_REPLAYED_HEADER = re.compile(r"(?i)idempotency-key|(?!.*(?:skip|no-|bypass|control)).*cache.*")
-_NEARLY_GREEDY_TOP_P = 0.01
 
 
 def arguments_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class OpenAIRequest:
             SamplingError: sampling it would change something at the provider, or give one answer again and again.
         """
         self._refuse_effects()
-        greedy = greedy_setting({**self.arguments, **mapping(self.arguments.get("extra_body"))}, temperature)
+        greedy = greedy_setting(self.arguments, temperature)
         if greedy is not None:
             raise SamplingError(f"{greedy} makes all samples the same: plan with another setting to measure agreement")
         return self.traceless(temperature)
@@ -124,22 +124,6 @@ class OpenAIRequest:
                     f"the provider runs tools of {label} without asking, and a sample would run them again: "
                     'set require_approval to "always"'
                 )
-
-
-def greedy_setting(settings: Mapping[str, Any], temperature: float | None) -> str | None:
-    """The setting that makes every sample the same, if there is one."""
-    top_p, min_p = settings.get("top_p"), settings.get("min_p")
-    if settings.get("top_k") == 1:
-        return "top_k=1"
-    if settings.get("use_beam_search"):
-        return "use_beam_search"
-    if isinstance(top_p, int | float) and top_p <= _NEARLY_GREEDY_TOP_P:
-        return f"top_p={top_p}"
-    if isinstance(min_p, int | float) and min_p >= 1:
-        return f"min_p={min_p}"
-    if temperature is None and settings.get("temperature") == 0:
-        return "temperature=0"
-    return None
 
 
 def _replayable(settings: Mapping[str, Any], temperature: float | None) -> dict[str, Any]:

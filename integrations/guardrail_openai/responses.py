@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from guardrail.codec import canonical
-from guardrail.sampling import Answer, read_tokens
+from guardrail.sampling import Answer, Written, read_tokens
 from guardrail.sampling.plain import count, items, mapping, text
 from guardrail.types import Sample, SampleStatus, Token, ToolSpec, Turn, Usage
-from guardrail_openai.calls import Calls
 from guardrail_openai.chat import CUSTOM_SCHEMA, content_text, spec
 
-# Calls of OpenAI's own tools that the caller carries out, with the name that stands for the tool.
+# Written of OpenAI's own tools that the caller carries out, with the name that stands for the tool.
 _CARRIED_OUT_BY_CALLER = {
     "shell_call": "shell",
     "local_shell_call": "local_shell",
@@ -105,8 +104,8 @@ def _turns(item: Mapping[str, Any]) -> list[Turn]:
     ]
 
 
-def _calls(output: list[Mapping[str, Any]]) -> Calls:
-    calls = Calls()
+def _calls(output: list[Mapping[str, Any]]) -> Written:
+    calls = Written()
     for item in output:
         kind, call_id = text(item.get("type")), item.get("call_id") or item.get("id")
         if kind in ("function_call", "mcp_approval_request"):

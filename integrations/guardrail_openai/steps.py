@@ -14,7 +14,6 @@ from guardrail.sampling import inspect
 from guardrail.sampling.plain import items, mapping, snapshot, text
 from guardrail.types import PlanningStep, Sample, ToolSpec
 from guardrail_openai import chat, responses
-from guardrail_openai.calls import told_apart
 from guardrail_openai.requests import API, OpenAIRequest
 
 
@@ -88,7 +87,7 @@ def _planned(api: API, response: Mapping[str, Any], choice: int) -> Sample:
         if choice not in choices:
             raise ConfigError(f"the completion has no choice {choice}; it has {len(choices)}")
         found = choices[choice]
-    (seen,) = inspect([told_apart(found)])
+    (seen,) = inspect([found])
     return seen
 
 

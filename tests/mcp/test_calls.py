@@ -125,6 +125,28 @@ async def test_an_edit_to_higher_stakes_is_put_before_people_anew(library: Libra
     assert "A human changed this call" in text(result)
 
 
+async def test_an_edit_is_the_call_that_was_planned_and_no_other(library: Library) -> None:
+    edited = {**LEND, "days": 300}
+    library.wait = 0.2
+    async with library.client() as client:
+        await client.call_tool("lend", LEND)
+        library.decide("edit", arguments=edited)
+        await client.call_tool("lend", LEND)
+        (second,) = library.reviews(ReviewState.PENDING)
+        # the agent calls for itself what a person made of its call: that is another one
+        own = await client.call_tool("lend", edited)
+        (third,) = [one for one in library.reviews(ReviewState.PENDING) if one.id != second.id]
+        assert third.id[:12] in text(own)
+        library.decide("reject")
+        library.decide("approve")
+        assert (await client.call_tool("lend", LEND)).structured_content["days"] == 300
+        # what has run is used up: the same call is decided on anew
+        await client.call_tool("lend", LEND)
+        (fourth,) = library.reviews(ReviewState.PENDING)
+        assert fourth.call.arguments == LEND
+    assert library.ran == [{"name": "lend", "arguments": edited}]
+
+
 async def test_a_rejection_reaches_the_agent_and_stays(library: Library) -> None:
     async with library.client() as client:
         thread = library.deciding("reject", message="Emma is rare")

@@ -340,15 +340,18 @@ async def test_an_answer_in_the_form_of_a_class(server: OpenAIServer, clients: C
 
 
 async def test_cancelling_stops_all_requests(server: OpenAIServer, async_client: AsyncOpenAI) -> None:
-    server.delay = 0.2
+    server.delay = 60.0  # the next reset ends it
     sampler = OpenAISampler(async_client, use_n=False, concurrency=2, prefix_first=False)
     task = asyncio.create_task(sampler.asample(step_for(), 6))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(30):
+        while len(server.requests) < 2:  # noqa: ASYNC110 - the server is in another thread
+            await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.4)
+    assert len(asyncio.all_tasks()) == 1
     assert len(server.requests) == 2
+    server.reset()
 
 
 async def test_a_request_that_is_not_known_cannot_be_sampled(clients: Clients, draw: Draw) -> None:

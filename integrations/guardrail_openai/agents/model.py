@@ -105,7 +105,7 @@ class GuardedModel(Model):
             model=self.inner,
             instructions=system_instructions,
             input=snapshot(input),
-            settings=model_settings,
+            model_settings=model_settings,
             tools=tuple(tools),
             schema=output_schema,
             handoffs=tuple(handoffs),

@@ -24,9 +24,9 @@ from guardrail.desk import Desk
 from guardrail.engine import AsyncGuard
 from guardrail.errors import ConfigError
 from guardrail.policy import Policy
+from guardrail.sampling import RepeatingSampler
 from guardrail.store import Store, open_store
 from guardrail_openai.agents.model import GuardedModel, Seat
-from guardrail_openai.agents.sampling import TurnSampler
 from guardrail_openai.agents.tools import guarded_tool
 from guardrail_openai.agents.turns import tool_spec
 
@@ -74,7 +74,7 @@ def guarded(
             its tools.
     """
     kept = open_store(store or "memory://") if isinstance(store, str | None) else store
-    draws = TurnSampler(temperature=temperature) if sampler is None else sampler
+    draws = RepeatingSampler("agents", temperature=temperature) if sampler is None else sampler
     guard = AsyncGuard(Policy.of(policy), draws, kept, entailment=entailment, **options)
     tenant = str(options.get("tenant", ""))
     seat = Seat(

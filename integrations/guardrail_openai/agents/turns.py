@@ -12,25 +12,23 @@ from agents.models.fake_id import FAKE_RESPONSES_ID
 
 from guardrail.codec import digest
 from guardrail.errors import SamplingError
-from guardrail.sampling import Answer, inspect
+from guardrail.sampling import Answer, Repeatable, inspect
 from guardrail.sampling.plain import identity, mapping, snapshot, text
 from guardrail.types import PlanningStep, ToolSpec, Usage
 from guardrail_openai import responses
-from guardrail_openai.calls import told_apart
 from guardrail_openai.raw_calls import answered_ids
-from guardrail_openai.requests import greedy_setting
 
 _COPIES: Final = frozenset({"n", "seed", "stream", "stream_options", "cache", "caching", "store"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class Turn(Repeatable):
     """The arguments of one ``get_response``, and the model that they went to."""
 
     model: Model
     instructions: str | None
     input: Any
-    settings: ModelSettings
+    model_settings: ModelSettings
     tools: tuple[Any, ...]
     schema: Any
     handoffs: tuple[Any, ...]
@@ -42,6 +40,14 @@ class Turn:
     def name(self) -> str:
         """The model's name, where it has one."""
         return text(getattr(self.model, "model", "")) or type(self.model).__name__
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it was sent with beside the conversation, as far as it was set."""
+        given = self.model_settings
+        kept = {"top_p": given.top_p, "temperature": given.temperature}
+        extras = {**(given.extra_args or {}), **mapping(given.extra_body)}
+        return {**extras, **{key: value for key, value in kept.items() if value is not None}}
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -69,7 +75,7 @@ class Turn:
     ) -> PlanningStep | None:
         """The step that a response planned; None where it planned nothing but to hand over, which runs no tool."""
         handing = {one.tool_name for one in self.handoffs}
-        planned = told_apart(responses.sample(response, planned=True))
+        planned = responses.sample(response, planned=True)
         planned = replace(planned, calls=tuple(call for call in planned.calls if call.name not in handing))
         if not planned.calls:
             return None
@@ -95,19 +101,13 @@ class Turn:
         """One sample: the same request, at the temperature of samples, untraced, and kept nowhere.
 
         Raises:
-            SamplingError: it would change something at the provider, or give one answer again and again.
+            SamplingError: it would change something at the provider.
         """
         if self.conversation_id:
             raise SamplingError(
                 "the run adds to a conversation that the provider keeps, and so would every sample: use a session, or "
                 "previous_response_id"
             )
-        extras = {**(self.settings.extra_args or {}), **mapping(self.settings.extra_body)}
-        greedy = greedy_setting(
-            {**extras, "top_p": self.settings.top_p, "temperature": self.settings.temperature}, temperature
-        )
-        if greedy is not None:
-            raise SamplingError(f"{greedy} makes all samples the same: plan with another setting to measure agreement")
         started = time.perf_counter()
         response = await self.model.get_response(
             self.instructions,
@@ -125,7 +125,7 @@ class Turn:
         return Answer(samples=(found,), usage=_usage(response, time.perf_counter() - started))
 
     def _settings(self, temperature: float | None) -> ModelSettings:
-        settings = self.settings
+        settings = self.model_settings
         extra_args = {key: value for key, value in (settings.extra_args or {}).items() if key not in _COPIES}
         body: Any = settings.extra_body
         if isinstance(body, Mapping):
