@@ -29,7 +29,7 @@ def current_run(step: PlanningStep) -> UUID | None:
     except ImportError:
         return None
     under_way = get_current_run_tree()
-    if under_way is None and tracing_is_enabled() is not True:
+    if under_way is None and not tracing_is_enabled():
         return None
     planned = getattr(step.request, "run_id", None)
     if isinstance(planned, UUID):
