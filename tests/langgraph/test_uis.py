@@ -16,7 +16,7 @@ from guardrail.errors import ReviewConflict
 from guardrail.types import ReviewState
 from guardrail.visible import plain
 from guardrail_langgraph.worker import Leases, resume_decided
-from tests.support.agents import BUILDS, GO, Bank, Build, flipping, n_asked, policy, state_graph, thread
+from tests.support.agents import BUILDS, GO, Bank, Build, callback_agent, flipping, n_asked, policy, state_graph, thread
 from tests.support.hostile import SCRIPTS, TEXTS
 from tests.support.openai_server import OpenAIServer, agent, call
 from tests.support.ui_contracts import (
@@ -67,6 +67,17 @@ def test_a_question_is_shown_with_its_call_and_the_decisions_that_are_allowed(
     assert (card.name, card.args, card.readable) == ("pay", {"amount": 900}, True)
     assert card.description.startswith("critical stakes.")
     assert {DECISIONS.get(button, button) for button in card.buttons} == {"approve", "reject"}
+
+
+@pytest.mark.parametrize("ui", list(UIS))
+def test_the_callback_handler_asks_in_the_same_form(ui: str, bank: Bank) -> None:
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        graph = callback_agent(server, bank, saver=MemorySaver())
+        graph.invoke(GO, thread())
+        card = card_of(graph, ui)
+        assert (card.name, card.args, bank.run) == ("wipe", {"account": "a1"}, [])
+        press(graph, thread(), AgentChatUI.approve(card))
+    assert bank.run == WIPED
 
 
 WIPE = ("wipe", {"account": "a1"})
