@@ -10,6 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import guardrail
 import guardrail.errors
@@ -19,6 +22,9 @@ HEAVY = {
     "asyncio", "click", "jsonschema", "langchain", "langchain_core", "langchain_openai", "langgraph", "numpy", "openai",
     "pydantic", "rich", "scipy", "sklearn", "sqlite3", "torch", "transformers", "yaml",
 }  # fmt: skip
+
+RUNNERS = {"hypothesis", "pytest", "pytest-asyncio", "pytest-xdist"}
+"""What runs tests, and is in no way what they are about."""
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -34,12 +40,18 @@ def test_importing_the_package_loads_only_the_standard_library() -> None:
     assert {name for name in loaded if name not in sys.stdlib_module_names} == {"guardrail"}
 
 
+ADAPTERS = [
+    "guardrail_anthropic", "guardrail_langgraph", "guardrail_llama_index", "guardrail_mcp", "guardrail_openai",
+    "guardrail_pydantic_ai", "guardrail_transformers",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("adapter", ["guardrail_langgraph", "guardrail_transformers"])
 def test_importing_an_adapter_loads_no_framework(adapter: str) -> None:
     assert loaded_after(f"import {adapter}") & (HEAVY - {"asyncio"}) == set()
 
 
-@pytest.mark.parametrize("package", ["guardrail", "guardrail_langgraph", "guardrail_transformers"])
+@pytest.mark.parametrize("package", ["guardrail", "guardrail.desk", *ADAPTERS])
 def test_every_public_name_exists(package: str) -> None:
     module = importlib.import_module(package)
     assert [name for name in module.__all__ if getattr(module, name, None) is None] == []
@@ -68,3 +80,27 @@ def test_the_version_is_the_distributions() -> None:
     from importlib.metadata import version
 
     assert guardrail.__version__ == version("guardrail-middleware")
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_declared() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = settings["optional-dependencies"]
+    floors: dict[str, Version] = {}
+
+    def take(lines: list[str]) -> None:
+        for line in map(Requirement, lines):
+            if line.name == settings["name"]:
+                for extra in line.extras:
+                    take(extras[extra])
+            else:
+                (floor,) = line.specifier
+                floors[canonicalize_name(line.name)] = max(Version(floor.version), floors.get(line.name, Version("0")))
+
+    take([*settings["dependencies"], *extras["test-doors"]])
+    pins = [
+        Requirement(line)
+        for line in (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines()
+        if line[:1] != "#"
+    ]
+    held = {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
+    assert held == {name: floor for name, floor in floors.items() if name not in RUNNERS}
