@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -76,20 +77,21 @@ class GuardedTool(FunctionTool):
             return self._paused.pop(call.id)
         place = f"guardrail-{digest(call.id)}"
         asked: list[str] = [] if context is None else await context.store.get(place, default=[])
-        for number, review_id in enumerate(asked):
+        for review_id in asked:
             # a step that waits is begun anew when its event comes, and has to come by the same events again
-            await _event(context, f"{place}-{number}", review_id)
+            await _event(context, place, review_id)
         while True:
             try:
                 return await asyncio.to_thread(self._desk.let, call)
             except WaitsForReview as held:
-                if await held.await_decision(self._wait):
+                # who was told too early looks into the queue itself from then on: an event comes once
+                if await held.await_decision(math.inf if held.review_id in asked else self._wait):
                     continue
                 if context is None:
                     raise
-                await context.store.set(place, [*asked, held.review_id])
-                await _event(context, f"{place}-{len(asked)}", held.review_id)
                 asked = [*asked, held.review_id]
+                await context.store.set(place, asked)
+                await _event(context, place, held.review_id)
 
     async def _run(self, context: Context | None, arguments: dict[str, Any]) -> ToolOutput:
         inner = self.inner
@@ -98,11 +100,11 @@ class GuardedTool(FunctionTool):
         return await adapt_to_async_tool(inner).acall(**arguments)
 
 
-async def _event(context: Any, waiter_id: str, review_id: str) -> None:
+async def _event(context: Any, place: str, review_id: str) -> None:
     await context.wait_for_event(
         ReviewDecided,
         waiter_event=ReviewRequired(review_id=review_id),
-        waiter_id=waiter_id,
+        waiter_id=f"{place}-{review_id}",
         requirements={"review_id": review_id},
         timeout=None,
     )
