@@ -4,7 +4,8 @@
     python callback/after.py "Refund order 1042, the glass came broken"
 
 ``OPENAI_API_KEY``, and for another server ``OPENAI_BASE_URL`` and ``OPENAI_MODEL``. What is at stake says
-``policy.yaml``. An ``AgentExecutor`` cannot wait: a refund that a person has to decide on is not made.
+``policy.yaml``. An ``AgentExecutor`` cannot be interrupted: a refund that a person has to decide on is not
+made, and the agent is told so. With ``wait=600`` the handler waits ten minutes for ``guardrail reviews approve ID``.
 """
 
 import os
@@ -15,7 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-from guardrail_langgraph import GuardrailCallbackHandler  # guard
+from guardrail_langgraph import GuardrailCallbackHandler, guard_tools  # guard
 
 ORDERS = {1042: "a glass, paid 35", 1043: "a sofa, paid 350"}
 
@@ -35,10 +36,11 @@ def refund(number: int, amount: int) -> str:
 
 tools = [order, refund]
 model = ChatOpenAI(model=os.environ.get("OPENAI_MODEL", "gpt-4.1-mini"), temperature=0)
+guard = GuardrailCallbackHandler(model, tools=tools, policy="policy.yaml", store="sqlite:///guardrail.db")  # guard
+tools = guard_tools(tools, guard)  # guard
 prompt = ChatPromptTemplate.from_messages([("user", "{input}"), ("placeholder", "{agent_scratchpad}")])
 agent = create_tool_calling_agent(model, tools, prompt)
 executor = AgentExecutor(agent=agent, tools=tools, max_iterations=10)
-guard = GuardrailCallbackHandler(model, tools=tools, policy="policy.yaml", store="sqlite:///guardrail.db")  # guard
 
 if __name__ == "__main__":
     result = executor.invoke({"input": sys.argv[1]}, {"callbacks": [guard]})  # guard

@@ -19,7 +19,7 @@ from guardrail.types import Record, Review, ReviewState
 from tests.support.openai_server import Body, OpenAIServer, call, say
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 120.0
+PATIENCE = 180.0
 
 
 @dataclass
@@ -84,13 +84,15 @@ class Folder:
         finally:
             store.close()
 
-    def waiting(self) -> Review:
-        """The review that comes to wait for a person."""
+    def waiting(self, asking: subprocess.Popen[str] | None = None) -> Review:
+        """The review that comes to wait for a person; ``asking`` is the process that is to ask for it."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
+            ended = asking is not None and asking.poll() is not None
             found = self.reviews() if (self.path / "guardrail.db").exists() else []
             if waits := [one for one in found if one.state is ReviewState.PENDING]:
                 return waits[0]
+            assert not ended, f"it ended, and nothing waits: {asking and asking.communicate()[0]}"
             time.sleep(0.1)
         raise AssertionError("nothing waits")
 
@@ -111,8 +113,8 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
         folder = Folder(copy, server)
         yield folder
         for process in folder.processes:
-            process.kill()
-            process.communicate()
+            with process:  # closes what it printed to, and waits
+                process.kill()
 
 
 def clerk(amount: int, *wavering: int) -> Any:
@@ -128,6 +130,8 @@ def clerk(amount: int, *wavering: int) -> Any:
         said = [str(one.get("content")) for one in body["messages"] if one["role"] == "tool"]
         if any("refunded" in one for one in said):
             return say("The money is on its way.")
+        if any("review" in one for one in said):
+            return say("A person has to decide first.")
         if not any("paid" in one for one in said):
             return call("order", number=1042)
         paid += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,35 @@ from guardrail.types import ReviewState, Route
 from tests.examples.conftest import EXAMPLES, Folder, clerk
 
 QUESTION = "Refund order 1042, the glass came broken"
-AGENTS = ("agents_sdk", "callback", "create_agent", "langgraph_node", "openai_loop")
+AGENTS = (
+    "agents_sdk",
+    "callback",
+    "create_agent",
+    "langgraph_node",
+    "llama_index_agent",
+    "openai_loop",
+    "pydantic_ai_agent",
+)
 PAIRS = sorted(path.parent.name for path in EXAMPLES.glob("*/after.py"))
 RAN = "* refund of {} for order 1042"
-NEEDS = {"agents_sdk": "agents", "callback": "langchain_classic", "mcp_proxy": "mcp"}
+NEEDS = {
+    "agents_sdk": "agents",
+    "anthropic_loop": "anthropic",
+    "callback": "langchain_classic",
+    "llama_index_agent": "llama_index.core",
+    "mcp_proxy": "mcp",
+    "pydantic_ai_agent": "pydantic_ai",
+}
+LLM = """
+import os
+
+from tests.support.llama_llm import ServedLLM
+
+
+class OpenAI(ServedLLM):
+    def __init__(self, **given):
+        super().__init__(url=os.environ["OPENAI_BASE_URL"], **given)
+"""
 
 
 def needed(name: str) -> str:
@@ -24,6 +50,16 @@ def needed(name: str) -> str:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     return name
+
+
+@pytest.fixture(autouse=True)
+def _an_llm_of_llama_index(folder: Folder) -> None:
+    """In the place of ``llama-index-llms-openai``, which wants an older SDK of OpenAI than the rest here."""
+    module = folder.path / "stand-in" / "llama_index" / "llms" / "openai.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(LLM)
+    kept = [os.environ[name] for name in ("PYTHONPATH",) if name in os.environ]
+    folder.environment["PYTHONPATH"] = os.pathsep.join([str(folder.path / "stand-in"), str(EXAMPLES.parent), *kept])
 
 
 @pytest.fixture(params=AGENTS)
@@ -48,9 +84,10 @@ def test_with_the_guard_what_the_model_means_runs(folder: Folder, agent: str) ->
     assert folder.reviews() == []
 
 
-def test_what_it_wavers_on_is_planned_again_and_then_waits(folder: Folder, agent: str) -> None:
+@pytest.mark.parametrize("name", ["create_agent", "openai_loop"])
+def test_what_it_wavers_on_is_planned_again_and_then_waits(folder: Folder, name: str) -> None:
     folder.server.reset(clerk(35, 36, 37, 38, 39))
-    process = folder.start("python", f"{agent}/after.py", QUESTION)
+    process = folder.start("python", f"{name}/after.py", QUESTION)
     folder.waiting()
     process.kill()
     said, _ = process.communicate()
@@ -58,11 +95,11 @@ def test_what_it_wavers_on_is_planned_again_and_then_waits(folder: Folder, agent
     assert [record.verdict.route for record in folder.records()] == [Route.EXECUTE, Route.RETRY, Route.REVIEW]
 
 
-@pytest.mark.parametrize("name", ["agents_sdk", "openai_loop"])
+@pytest.mark.parametrize("name", ["agents_sdk", "llama_index_agent", "openai_loop", "pydantic_ai_agent"])
 def test_a_large_refund_waits_and_goes_on_when_somebody_decides(folder: Folder, name: str) -> None:
     folder.server.reset(clerk(350))
     process = folder.start("python", f"{needed(name)}/after.py", QUESTION)
-    folder.approve(folder.waiting())
+    folder.approve(folder.waiting(process))
     said = folder.ended(process)
     assert said.count(RAN.format(350)) == 1
     assert "The money is on its way." in said
@@ -82,6 +119,15 @@ def test_a_large_refund_waits_and_a_worker_goes_on(folder: Folder, name: str, gr
     assert RAN.format(350) in worked
     assert (folder.planned, folder.drawn) == (3, 2 + 8), "nothing is drawn when it goes on"
     assert [one.state for one in folder.reviews()] == [ReviewState.DONE]
+
+
+def test_a_large_refund_is_not_made_by_legacy_code_that_cannot_wait(folder: Folder) -> None:
+    folder.server.reset(clerk(350))
+    said = folder.run("python", f"{needed('callback')}/after.py", QUESTION)
+    assert "* refund" not in said
+    assert "A person has to decide first." in said
+    assert folder.drawn == 2 + 8
+    assert [one.state for one in folder.reviews()] == [ReviewState.PENDING]
 
 
 # the guard is at most five lines

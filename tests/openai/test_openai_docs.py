@@ -1,11 +1,10 @@
-"""The code of docs/openai.md and examples/openai_loop.py runs, and the guard in it is a few lines."""
+"""The code of docs/openai.md runs."""
 
 from __future__ import annotations
 
 import ast
 import asyncio
 import re
-import runpy
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from guardrail.types import Review
 from guardrail_openai import GuardedClient
 from tests.openai.conftest import PAY, PAY_FLAT
 from tests.support.guarded_loops import answered, rules, until_answered
-from tests.support.openai_server import OpenAIServer, call, say
+from tests.support.openai_server import OpenAIServer, call
 
 ROOT = Path(__file__).parents[2]
 LOOP, PERMIT, AGENTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/openai.md").read_text("utf-8"), flags=re.DOTALL)
@@ -86,33 +85,6 @@ async def test_the_agents_sdk(server: OpenAIServer, async_client: AsyncOpenAI, t
     await asyncio.to_thread(reviewer)
     assert names["result"].final_output == "done"
     assert answered(server.requests[-1]) == "paid 100"
-
-
-@pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("answer", ["approve", "reject"])
-def test_the_example(server: OpenAIServer, capsys: pytest.CaptureFixture[str], answer: str) -> None:
-    def reply(body: Any, _index: int) -> Any:
-        said = answered(body)
-        if not said:
-            return call("order", number=1042)
-        return call("refund", number=1042, amount=35) if "glass" in said else say("It is settled.")
-
-    server.reset(reply)
-    names = runpy.run_path(str(ROOT / "examples/openai_loop.py"))
-    store = open_store("sqlite:///guardrail.db")
-    queue = Queue(store)
-    reviewer = approving(store, lambda review: getattr(queue, answer)(review.id, by="ann"))
-    assert names["main"]("Refund order 1042, the glass came broken") == "It is settled."
-    reviewer()
-    said = capsys.readouterr().out
-    assert "'paid'" in said or '"paid": 35' in said
-    assert ("refunded 35 for order 1042" in said) is (answer == "approve")
-    store.close()
-
-
-def test_the_guard_is_at_most_five_lines_of_the_example() -> None:
-    lines = (ROOT / "examples/openai_loop.py").read_text("utf-8").splitlines()
-    assert 0 < sum(line.endswith("# guard") for line in lines) <= 5
 
 
 def approving(store: Any, decide: Callable[[Review], Any]) -> Callable[[], None]:
