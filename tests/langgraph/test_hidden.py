@@ -149,11 +149,15 @@ class TestOnOneGraph:
         assert world.desk.run == []
 
 
-@pytest.mark.parametrize("dispatch", [True, False], ids=["tool node", "plain"])
+@pytest.mark.parametrize(
+    "options",
+    [{"dispatch": True}, {"dispatch": False}, {"release_confident": True}],
+    ids=["tool node", "plain", "where it starts"],
+)
 class TestEdits:
     @pytest.fixture
-    def world(self, server: OpenAIServer, keyed: bool, dispatch: bool) -> World:
-        return World(server, "memory://", dispatch=dispatch)
+    def world(self, server: OpenAIServer, keyed: bool, options: dict[str, Any]) -> World:
+        return World(server, "memory://", **options)
 
     def test_what_is_left_as_shown_keeps_the_planned_value(self, world: World) -> None:
         world.answer(edit("login", **{**world.shown, "user": "eve"}))
@@ -239,12 +243,13 @@ class TestPermits:
         assert isinstance(self.permit(world, user="eve"), Refusal)
 
 
+@pytest.mark.parametrize("releases", [False, True], ids=["node", "where it starts"])
 class TestElsewhere:
     """Decided in the queue, on a durable store, and carried out by a process that was not there before."""
 
     @pytest.fixture
-    def world(self, server: OpenAIServer, keyed: bool, tmp_path: Path) -> World:
-        return World(server, f"sqlite:///{tmp_path / 'guardrail.db'}")
+    def world(self, server: OpenAIServer, keyed: bool, tmp_path: Path, releases: bool) -> World:
+        return World(server, f"sqlite:///{tmp_path / 'guardrail.db'}", release_confident=releases)
 
     async def resumed(self, world: World) -> list[str]:
         world.store.close()

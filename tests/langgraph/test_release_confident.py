@@ -266,6 +266,19 @@ def test_what_was_started_when_its_process_died_is_not_run_again(build: Build) -
     assert "it is not known whether it took effect" in answers(final)["pay"]
 
 
+def test_what_only_reads_may_run_again() -> None:
+    bank = Bank()
+    bank.tools[1].metadata = {"readOnlyHint": True}
+    with OpenAIServer(agent(calls(("balance", {}), ("wipe", {"account": "a1"})))) as server:
+        graph = built(state_graph, server, bank)
+        asked = graph.invoke(GO, thread())
+        saved = graph.get_state(thread()).config
+        graph.invoke(resume(asked, approve()), saved)
+        again = graph.invoke(resume(asked, approve()), saved)
+    assert bank.run.count(WIPED) == 1
+    assert answers(again)["balance"] == "100"
+
+
 def test_where_tools_are_not_dispatched_by_the_guard_it_is_refused() -> None:
     bank = Bank()
     with OpenAIServer(mixed()) as server, pytest.raises(ConfigError, match=r"put guard.tool_node\(\) in the graph"):
