@@ -52,9 +52,11 @@ def think(text: str = "hm", signature: str = "signed") -> Block:
 
 
 def answered(body: Body) -> str | None:
-    """What the newest message of a request says, where it answers tools."""
+    """What the newest message of a request says, where it answers tools and nobody speaks in it."""
     content = body["messages"][-1]["content"]
-    results = [one for one in content if one["type"] == "tool_result"] if isinstance(content, list) else []
+    if not isinstance(content, list) or any(one["type"] == "text" for one in content):
+        return None
+    results = [one for one in content if one["type"] == "tool_result"]
     return "\n".join(str(one["content"]) for one in results) if results else None
 
 

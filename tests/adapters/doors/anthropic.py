@@ -169,8 +169,8 @@ class MessagesConversation(Conversation):
         if self.setting.way.stream:
             stream = await _done(self._client.messages.create(**request, stream=True))
             events = [one async for one in stream] if self.setting.way.asynchronous else list(stream)
-            self.seen += str([event.model_dump() for event in events])
             content = put_together(events)
+            self.seen += str([event.model_dump() for event in events]) + str(content)
         else:
             message = await _done(self._client.messages.create(**request))
             self.seen += str(message.model_dump(warnings=False))
