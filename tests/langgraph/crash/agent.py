@@ -7,7 +7,7 @@
 
 Without a command it takes them from its input, one a line in JSON (arguments, then FAULT), and forks a process for each,
 since importing everything takes far longer than the work; it answers with the exit status. As ``agent.py:app`` it is a graph for a worker. ``FAULT`` names the point at which the process kills itself, the way
-``kill -9`` does. The folder has everything: checkpoints, and ``ran``, to which the tool appends its keys durably.
+``kill -9`` does. ``RELEASES`` has people asked where the tool starts. The folder has everything: checkpoints, and ``ran``, to which the tool appends its keys durably.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def pay(amount: int) -> str:
 def app() -> Iterator[Any]:
     model = Planner()
     policy = Policy.parse({"tools": [{"match": "pay", "tier": "critical"}]})
-    guard = GuardrailNode(model, tools=[pay], policy=policy, store=Faulty(open_store(os.environ["GUARDRAIL_STORE"])))
+    store, releases = Faulty(open_store(os.environ["GUARDRAIL_STORE"])), bool(os.environ.get("RELEASES"))
+    guard = GuardrailNode(model, tools=[pay], policy=policy, store=store, release_confident=releases)
     planner = guard.watch(model).bind_tools([pay])
 
     def agent(state: MessagesState) -> dict[str, Any]:

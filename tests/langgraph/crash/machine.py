@@ -22,15 +22,15 @@ LEASE = 0.5
 class Machine:
     """Processes that share a folder and a store, one command each; they can be killed on the way."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
+    def __init__(self, folder: Path, url: str, *, releases: bool = False) -> None:
+        self.folder, self.url, self.releases = folder, url, releases
         shutil.copy(Path(__file__).with_name("agent.py"), folder)
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             [sys.executable, "agent.py"],
             cwd=self.folder,
-            env={**os.environ, "GUARDRAIL_STORE": self.url},
+            env={**os.environ, "GUARDRAIL_STORE": self.url, "RELEASES": "yes" if self.releases else ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

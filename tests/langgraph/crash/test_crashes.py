@@ -117,6 +117,11 @@ def test_killed_at_every_transition_a_tool_runs_at_most_once_and_nothing_is_lost
         crash_and_check(machine, range(2))
 
 
+def test_so_it_does_where_people_are_asked_as_the_tool_starts(tmp_path: Path) -> None:
+    with Machine(tmp_path, f"sqlite:///{tmp_path / 'guardrail.db'}", releases=True) as machine:
+        crash_and_check(machine, range(1))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(4))
 def test_killed_two_hundred_times(tmp_path: Path, url: str, batch: int) -> None:
