@@ -9,7 +9,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 from pydantic_ai import Agent, DeferredToolRequests, Tool, ToolDenied
-from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ToolReturnPart
+from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -94,8 +94,10 @@ class RunConversation(Conversation):
         asked = DeferredToolRequests(metadata=saved["metadata"])
         messages = ModelMessagesTypeAdapter.validate_python(saved["messages"])
         waiting = set(saved["waiting"])
-        for message in messages:
-            asked.approvals += [one for one in message.parts if getattr(one, "tool_call_id", None) in waiting]
+        newest = next(message for message in reversed(messages) if isinstance(message, ModelResponse))
+        asked.approvals += [
+            one for one in newest.parts if isinstance(one, ToolCallPart) and one.tool_call_id in waiting
+        ]
         return messages, asked
 
     async def _decided(self, asked: DeferredToolRequests) -> Any:
