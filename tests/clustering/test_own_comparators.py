@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -215,6 +216,17 @@ def test_a_path_is_a_policy_file_for_whoever_takes_a_policy(tmp_path: Path) -> N
     assert Policy.of(str(file)) == Policy.of(file) == Policy.load(file)
     assert Policy.of(None) == Policy()
     assert Policy.of(found := Policy.parse({"default": {"tier": "low"}})) is found
+
+
+def test_the_documented_one_runs() -> None:
+    text = (EXAMPLE.parents[1] / "docs" / "meaning.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block, "docs/meaning.md", "exec"), names)
+    assert verdict(names["policy"], "AB-12", "ab12", "ab-12", "AB12", "AB-12", "ab12").route is Route.EXECUTE
+    (entry,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    ((group, named),) = tomllib.loads(entry)["project"]["entry-points"].items()
+    assert (group, list(named)) == (comparing.GROUP, ["acme.part_number"])
 
 
 # installed
