@@ -11,7 +11,7 @@ import pytest
 from anthropic import Anthropic
 
 from guardrail import Queue, open_store
-from guardrail_anthropic import GuardedAnthropic
+from guardrail_anthropic import GuardedAnthropic, WaitsForReview
 from tests.anthropic.conftest import TOOLS
 from tests.support.anthropic_server import AnthropicServer, until_answered, use
 from tests.support.guarded_loops import rules
@@ -46,19 +46,28 @@ def test_the_loop(server: AnthropicServer, monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize("tier", ["medium", "critical"])
 def test_running_calls_oneself(
-    server: AnthropicServer, client: Anthropic, tier: str, capsys: pytest.CaptureFixture[str]
+    server: AnthropicServer,
+    client: Anthropic,
+    tier: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    waiting, decided = threading.Event(), WaitsForReview.decided
+
+    def looked(self: WaitsForReview) -> bool:
+        waiting.set()
+        return decided(self)
+
+    monkeypatch.setattr(WaitsForReview, "decided", looked)
     server.reset(until_answered(use("pay", amount=100)))
     store = open_store("memory://")
     paid: list[int] = []
     given = names(paid) | {"client": GuardedAnthropic(client, policy=rules(tier), store=store, thread_id="42")}
 
     def person() -> None:
-        queue, mark = Queue(store), 0
-        while not (waiting := queue.waiting()):
-            store.wait_for_change(1.0, since=mark)
-            mark = store.change_mark()
-        queue.approve(waiting[0].id, by="ann")
+        queue = Queue(store)
+        assert waiting.wait(30)
+        queue.approve(queue.waiting()[0].id, by="ann")
 
     thread = threading.Thread(target=person, daemon=True)
     if tier == "critical":

@@ -282,10 +282,10 @@ class TestSampler:
     async def test_a_server_that_hangs_is_given_up(self, server: AnthropicServer, client: Anthropic, how: str) -> None:
         server.reset(use("pay", amount=1), faults=[Fault(hang=True)])
         if how == "sync":
-            batch = AnthropicSampler(client, timeout=1.0).sample(self.step(), 2)
+            batch = AnthropicSampler(client, timeout=5.0).sample(self.step(), 2)
         else:
             async with AsyncAnthropic(api_key="x", base_url=server.url) as asynchronous:
-                batch = await AnthropicSampler(asynchronous, timeout=1.0).asample(self.step(), 2)
+                batch = await AnthropicSampler(asynchronous, timeout=5.0).asample(self.step(), 2)
         assert sorted(one.status for one in batch.samples) == [SampleStatus.FAILED, SampleStatus.OK]
 
     async def test_one_client_serves_both_doors_or_says_so(self, server: AnthropicServer, client: Anthropic) -> None:

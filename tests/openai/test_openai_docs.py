@@ -16,7 +16,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from guardrail import Queue, open_store
 from guardrail.types import Review
-from guardrail_openai import GuardedClient
+from guardrail_openai import GuardedClient, WaitsForReview
 from tests.openai.conftest import PAY, PAY_FLAT
 from tests.support.guarded_loops import answered, rules, until_answered
 from tests.support.openai_server import OpenAIServer, call
@@ -50,8 +50,23 @@ def test_the_loop(server: OpenAIServer) -> None:
 
 @pytest.mark.parametrize("tier", ["medium", "critical"])
 def test_running_calls_oneself(
-    server: OpenAIServer, client: OpenAI, tier: str, capsys: pytest.CaptureFixture[str]
+    server: OpenAIServer,
+    client: OpenAI,
+    tier: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    waiting, decided = threading.Event(), WaitsForReview.decided
+
+    def looked(self: WaitsForReview) -> bool:
+        waiting.set()
+        return decided(self)
+
+    def approve(review: Review) -> None:
+        assert waiting.wait(30)
+        Queue(store).approve(review.id, by="ann")
+
+    monkeypatch.setattr(WaitsForReview, "decided", looked)
     server.reset(until_answered(call("pay", amount=100)))
     store = open_store("memory://")
     paid: list[int] = []
@@ -61,7 +76,7 @@ def test_running_calls_oneself(
         "flat_tools": [PAY_FLAT],
         "functions": {"pay": lambda amount: paid.append(amount) or "paid"},
     }
-    reviewer = approving(store, lambda review: Queue(store).approve(review.id, by="ann"))
+    reviewer = approving(store, approve)
     exec(compile(PERMIT, "docs/openai.md", "exec"), names)
     reviewer()
     assert paid == ([100] if tier == "medium" else [])
