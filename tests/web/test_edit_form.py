@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from guardrail.types import ToolSpec
 from guardrail.web.show import edit_form, read_form
 from tests.web.edits import CALL, TOOL, field, one, sent
 from tests.web.forms import buttons, controls, submitted
@@ -29,6 +30,21 @@ def test_the_form_has_a_field_for_each_argument() -> None:
     assert "to text, required The account." in text
     assert "at least 0" in text
     assert [option.code for option in field(form, "urgent").options] == ["", "0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"description": "In cents.", "minimum": 0, "maximum": 9}, "In cents. At least 0; at most 9"),
+        ({"description": "in cents", "minimum": 0}, "in cents; at least 0"),
+        ({"description": "In cents. "}, "In cents."),
+        ({"description": " ", "minimum": 0}, "at least 0"),
+    ],
+    ids=["sentence", "words", "alone", "nothing"],
+)
+def test_a_hint_reads_as_a_sentence(schema: dict[str, Any], said: str) -> None:
+    tool = ToolSpec(name="pay", parameters={"type": "object", "properties": {"amount": {"type": "number", **schema}}})
+    assert field(edit_form(tool, {"amount": 1}), "amount").hint == said
 
 
 def test_each_control_has_a_label_and_what_describes_it() -> None:

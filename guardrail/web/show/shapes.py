@@ -82,8 +82,10 @@ class Shape:
     @property
     def hint(self) -> str:
         """What the schema says about it for people: its description, and what bounds it."""
-        said = [text] if isinstance(text := self.schema.get("description"), str) and text else []
-        said = [one[:400] + "…" * (len(one) > 400) for one in said]
+        given = self.schema.get("description")
+        text = given.strip() if isinstance(given, str) else ""
+        text = text[:400] + "…" * (len(text) > 400)
+        said: list[str] = []
         for key, words in _BOUNDS.items():
             bound = self.schema.get(key)
             if isinstance(bound, int | float | str) and not isinstance(bound, bool):
@@ -92,7 +94,10 @@ class Shape:
             said.append(f"if not given: {pretty(self.schema['default'])}"[:120])
         if self.schema.get("uniqueItems") is True:
             said.append("no two alike")
-        return "; ".join(said)
+        more = "; ".join(said)
+        if text and more:
+            return f"{text} {more[0].upper()}{more[1:]}" if text[-1] in ".!?…" else f"{text}; {more}"
+        return text or more
 
 
 _BOUNDS: Final = {
