@@ -1,8 +1,8 @@
 """An agent whose process ends where a call needs a person; the page, the decision and the tool are other processes.
 
     pip install 'guardrail-middleware[langgraph,web]' langchain langchain-openai
-    guardrail serve --policy policy.yaml            # first terminal: the page and the API; open the link that it prints
-    guardrail worker --graph approval_queue/agent.py:agent   # second terminal: runs what people have decided
+    guardrail serve --policy policy.yaml                    # first terminal: page and API; open its link
+    guardrail worker --graph approval_queue/agent.py:agent  # second terminal: runs what people decided
     python approval_queue/agent.py "Refund order 1043 in full, the sofa never came"
 
 ``OPENAI_API_KEY``, and for another server ``OPENAI_BASE_URL`` and ``OPENAI_MODEL``. Approve, edit or reject on the
@@ -20,7 +20,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from guardrail_langgraph import GuardrailMiddleware
+from guardrail_langgraph import GuardrailMiddleware  # guard
 from guardrail_langgraph.idempotency import idempotency_key
 
 ORDERS = {1042: "a glass, paid 35", 1043: "a sofa, paid 350"}
@@ -40,9 +40,9 @@ def refund(number: int, amount: int) -> str:
 
 
 model = ChatOpenAI(model=os.environ.get("OPENAI_MODEL", "gpt-4.1-mini"), temperature=0)
-guard = GuardrailMiddleware(model, tools=[order, refund], policy="policy.yaml", store="sqlite:///guardrail.db")
+guard = GuardrailMiddleware(model, tools=[order, refund], policy="policy.yaml", store="sqlite:///guardrail.db")  # guard
 threads = SqliteSaver(sqlite3.connect("threads.db", check_same_thread=False))
-agent = create_agent(model, [order, refund], middleware=[guard], checkpointer=threads)
+agent = create_agent(model, [order, refund], middleware=[guard], checkpointer=threads)  # guard
 
 if __name__ == "__main__":
     config = {"configurable": {"thread_id": uuid.uuid4().hex}, "recursion_limit": 25}
