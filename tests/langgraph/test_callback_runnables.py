@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -109,9 +109,16 @@ def test_branches_side_by_side_use_their_own_plans() -> None:
     with OpenAIServer(replies) as server:
         handler = GuardrailCallbackHandler(chat_model(server), tools=bank.tools, policy=rules)
         planner = chat_model(server).bind_tools(bank.tools)
-        branch: Callable[[str], Any] = lambda text: caught(  # noqa: E731
-            ChatPromptTemplate.from_template(text) | planner | starting(bank, ids=False)
-        )
+        both_planned = threading.Barrier(2, timeout=30)
+
+        def once_both_have_planned(plan: AIMessage) -> AIMessage:
+            both_planned.wait()
+            return plan
+
+        def branch(text: str) -> Any:
+            prompt = ChatPromptTemplate.from_template(text)
+            return caught(prompt | planner | once_both_have_planned | starting(bank, ids=False))
+
         both = RunnableParallel(sure=branch("sure {input}"), doubt=branch("doubt {input}"))
         for _ in range(5):
             said = both.invoke({"input": "x"}, {"callbacks": [handler]})
