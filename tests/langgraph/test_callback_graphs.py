@@ -14,6 +14,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, create_react_agent, tools_condition
 from langgraph.types import Command, interrupt
+from openai import BadRequestError
 
 from guardrail import open_store
 from guardrail.types import ReviewState
@@ -355,3 +356,21 @@ def test_what_waits_is_logged_without_its_arguments(caplog: pytest.LogCaptureFix
     assert "hunter2" in str(result["__interrupt__"])
     assert "Waits()" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_a_new_message_while_a_call_waits_runs_nothing_and_the_call_still_waits() -> None:
+    """A handler cannot put an answer into the messages, and providers refuse a call without one."""
+    bank = Bank()
+    with OpenAIServer(agent(call("wipe", account="a1"))) as server:
+        handler = handler_for(server, bank)
+        graph = create_agent(chat_model(server), bank.tools, checkpointer=MemorySaver())
+        result = graph.invoke(GO, config(handler))
+        waiting = graph.get_state(thread()).config
+        with pytest.raises(BadRequestError):
+            graph.invoke({"messages": [HumanMessage("something else")]}, config(handler))
+        assert bank.run == []
+        (review,) = handler.store.reviews()
+        assert review.state is ReviewState.PENDING
+        (one,) = result["__interrupt__"]
+        graph.invoke(Command(resume={one.id: approve()}), {**waiting, "callbacks": [handler]})
+    assert bank.run == [("wipe", {"account": "a1"})]
