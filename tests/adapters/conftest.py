@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -30,11 +32,52 @@ OTHER = [one for number, one in enumerate(ODD) if one.values[0] not in [each.val
 Opens = Callable[..., Any]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Excused tests have to fail."""
+COLLECTED = pytest.StashKey[tuple[set[str], set[Limit]]]()
+"""The names of the suite's tests, and the lines of the table that excuse one; also of those that are not run."""
+TELLING = ("test_a_step_pays_exactly_n",)
+"""Tests of which both kinds of server are always run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Excused tests have to fail. Of what differs in little but the way or the kind of server one is run, and the rest
+    with ``-m slow``; which one differs from door to door and from test to test, and is always the same.
+    """
+    names: set[str] = set()
+    used: set[Limit] = set()
+    alike: dict[str, list[pytest.Item]] = {}
     for item in items:
+        spec = getattr(item, "callspec", None)
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        names.add(getattr(item, "originalname", ""))
+        if spec is None or not isinstance(spec.params.get("door"), Door):
+            continue
         if (limit := limit_of(item)) is not None:
+            used.add(limit)
             item.add_marker(pytest.mark.xfail(reason=limit.reason, strict=True))
+            item.add_marker(pytest.mark.slow)
+        else:
+            alike.setdefault(_group(item, spec), []).append(item)
+    for group, members in alike.items():
+        kept = crc32(group.encode()) % len(members)
+        for number, item in enumerate(members):
+            if number != kept:
+                item.add_marker(pytest.mark.slow)
+    config.stash[COLLECTED] = (names, used)
+
+
+def _group(item: Any, spec: Any) -> str:
+    """Tests of one group show the same of one door, but for the way, the kind of server, and what is decided."""
+    test, params = item.originalname, spec.params
+    parts = [params["door"].name, test]
+    parts += [params["n"]] if test in TELLING else []
+    parts += [str(params[name]) for name in ("situation", "kind") if name in params]
+    if "situation" in params:
+        # where a step is doubtful, what people decide is not a matter of how doubtful
+        whole = params["situation"] == "agreeing" or "decision" not in params
+        parts += [params["tier"] if whole else "", params.get("decision", "") if whole else ""]
+    return "/".join(parts)
 
 
 def limit_of(item: pytest.Item) -> Limit | None:

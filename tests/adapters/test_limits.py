@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adapters.conftest import limit_of
+from tests.adapters.conftest import COLLECTED
 from tests.adapters.doors import DOORS, MISSING
 from tests.adapters.limits import LIMITS
 
 
 def test_every_line_excuses_a_test(request: pytest.FixtureRequest) -> None:
     """That an excused test still fails is what the test itself tells."""
-    here = [item for item in request.session.items if "adapters" in item.nodeid]
-    collected = {getattr(item, "originalname", "") for item in here}
-    used = {limit_of(item) for item in here}
+    collected, used = request.config.stash[COLLECTED]
     stale = [limit for limit in LIMITS if limit.test in collected and limit not in used]
     assert stale == []
 
