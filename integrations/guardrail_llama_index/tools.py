@@ -75,7 +75,9 @@ class GuardedTool(FunctionTool):
     async def _permit(self, context: Context | None, call: ToolCall) -> Permit:
         if call.id in self._paused:
             return self._paused.pop(call.id)
-        place = f"guardrail-{digest(call.id)}"
+        record = await asyncio.to_thread(self._desk.find, call)
+        # of this plan: a later one may have a call of the same id
+        place = f"guardrail-{digest(call.id, '' if record is None else record.id)}"
         asked: list[str] = [] if context is None else await context.store.get(place, default=[])
         for review_id in asked:
             # a step that waits is begun anew when its event comes, and has to come by the same events again
