@@ -69,6 +69,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(door="pydantic-ai-*", test=_ROUTES, cells="unknown-*", reason=_PYDANTIC_AI),
     Limit(door="pydantic-ai-*", test=_ANSWERS, reason=_NO_WORD),
     Limit(door="llama-index*", test=_ROUTES, cells="unknown-*", reason=_LLAMA_INDEX),
+    Limit(door="llama-index*", test=_ANSWERS, reason=_NO_WORD),
     Limit(door="react", test="test_a_call_id_that_comes_again_is_another_call", reason=_PREBUILT_IDS),
     *(
         Limit(door=door, test=test, reason=reason)
