@@ -148,23 +148,31 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of some thousand weights that has learned two answers by heart."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
+    import torch
+
     from tests.support import tiny_chat
 
     words = tiny_chat.tokenizer()
-    return tiny_chat.write(tmp_path_factory.mktemp("model"), tiny_chat.trained(words), words)
+    model = tiny_chat.trained(words)
+    with torch.no_grad():
+        model.model.norm.weight.mul_(4)  # what it has learned becomes certain
+    return tiny_chat.write(tmp_path_factory.mktemp("model"), model, words)
 
 
-@pytest.mark.parametrize(("asked", "runs"), [("sure", True), ("doubtful", False)])
-def test_a_local_model(folder: Folder, weights: Path, asked: str, runs: bool) -> None:
+def test_a_local_model(folder: Folder, weights: Path) -> None:
     folder.environment["LOCAL_MODEL"] = str(weights)
-    before = folder.run("python", "local_model/before.py", asked)
-    assert "weather {'city': " in before
-    after = folder.run("python", "local_model/after.py", asked)
-    assert ("-> 21 degrees" in after) is runs
+    before = folder.run("python", "local_model/before.py", "sure")
+    assert "weather {'city': 'Z\u00fcrich'} -> 21 degrees" in before
+    after = folder.run("python", "local_model/after.py", "sure")
+    assert "weather {'city': 'Z\u00fcrich'} -> 21 degrees" in after
     (record,) = folder.records()
-    assert record.verdict.route is (Route.EXECUTE if runs else Route.RETRY)
-    assert len(record.samples) == 8 or not runs
+    assert (record.verdict.route, len(record.samples)) == (Route.EXECUTE, 8)
     assert folder.server.requests == []
+
+
+def test_a_local_model_whose_plan_cannot_be_read_runs_nothing(folder: Folder, weights: Path) -> None:
+    folder.environment["LOCAL_MODEL"] = str(weights)
+    assert "degrees" not in folder.run("python", "local_model/after.py", "broken")
 
 
 # nothing is left out
