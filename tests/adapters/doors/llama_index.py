@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -113,10 +114,20 @@ class RunConversation(Conversation):
         waits = {one.id for one in self.waiting}
         return [event for key, event in asked.items() if key in waits]
 
+    @staticmethod
+    async def _settled(handler: Any) -> dict[str, Any]:
+        """The context, when no step runs any more: one that is saved while it runs is begun anew, and runs twice."""
+        async with asyncio.timeout(30):
+            while True:
+                context: dict[str, Any] = handler.ctx.to_dict()
+                if not any(one["in_progress"] or one["queue"] for one in context["workers"].values()):
+                    return context
+                await asyncio.sleep(0.01)
+
     async def _save(self, handler: Any, waiting: list[Any]) -> None:
         memory = await handler.ctx.store.get("memory")
         kept = {
-            "context": handler.ctx.to_dict(),
+            "context": await self._settled(handler),
             "memory": [one.model_dump(mode="json") for one in await memory.aget_all()],
             "asked": [one.model_dump() for one in waiting],
         }
