@@ -68,7 +68,10 @@ def test_an_observer_is_not_noticed_when_it_fails(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize("setting", [{"raise_error": False}, {"raise_error": False, "run_inline": True}])
 def test_a_handler_whose_exceptions_are_swallowed_is_refused(setting: dict[str, bool]) -> None:
     quiet = type("Quiet", (GuardrailCallbackHandler,), setting)
-    with OpenAIServer() as server, pytest.raises(ConfigError, match="a tool ran although its callback handler had not let it"):
+    with (
+        OpenAIServer() as server,
+        pytest.raises(ConfigError, match="a tool ran although its callback handler had not let it"),
+    ):
         quiet(chat_model(server), tools=Bank().tools, policy=policy())
 
 
