@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ToolCallResult
@@ -85,9 +85,13 @@ class RunConversation(Conversation):
         handler = agent.run(ctx=Context.from_dict(agent, saved["context"]))
         messages = [ChatMessage.model_validate(one) for one in saved["memory"]]
         await handler.ctx.store.set("memory", ChatMemoryBuffer.from_defaults(chat_history=messages, token_limit=9999))
-        for one in asked:
-            await resume(agent, handler.ctx, one)
-        await self._hear(handler, asked)
+        try:
+            for one in asked:
+                await resume(agent, handler.ctx, one)
+            await self._hear(handler, asked)
+        except BaseException:
+            await _end(handler)
+            raise
 
     async def _run(self, **given: Any) -> None:
         await self._hear(self._agent().run(**given), [])
@@ -133,11 +137,13 @@ class RunConversation(Conversation):
         }
         self.setting.memory["open"] = json.dumps(kept)
         self.setting.memory.setdefault("waited", self.setting.memory["open"])
-        await handler.cancel_run()
-        try:
-            await handler
-        except Exception:
-            return
+        await _end(handler)
+
+
+async def _end(handler: Any) -> None:
+    await handler.cancel_run()
+    with suppress(Exception):
+        await handler
 
 
 def _workflow(**given: Any) -> AgentWorkflow:
