@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.types import interrupt
 
 from guardrail.desk import edit_of, review_of_edit
@@ -18,6 +19,9 @@ from guardrail.review import RUNS, WAITING, Queue
 from guardrail.types import Decision, Review, ToolSpec, Verdict
 from guardrail_langgraph.answers import question, read_answer
 from guardrail_langgraph.release import Answered
+
+_RESUMING: Final = "__pregel_scratchpad"
+"""Where LangGraph keeps the answers of a run that is resumed."""
 
 
 def ask(
@@ -31,16 +35,17 @@ def ask(
     planned: Mapping[str, Any] | None = None,
     coming: Sequence[str] = (),
     described: str = "",
+    problem: str = "",
 ) -> list[Answered]:
     """Interrupt until a readable, permitted decision is given; an answer that is neither is asked again.
 
     An edit that meets a stricter rule than the call it replaces goes before a human once more. ``planned`` are the
     call's arguments as the graph's state has them, of which the verdict may show some as marks. ``coming`` are the
-    reviews that are asked about after this one; ``described`` is what the agent's author says of the call.
+    reviews that are asked about after this one; ``described`` is what the agent's author says of the call, and
+    ``problem`` what was wrong with an answer that was given before.
     """
     arguments = verdict.call.arguments if planned is None else planned
     answered: list[Answered] = []
-    problem = ""
     while True:
         asked = question(verdict, record_id=record_id, problem=problem, coming=coming, described=described)
         reply: Any = interrupt(asked)
@@ -65,6 +70,18 @@ def ask(
         arguments = edited.arguments
         queue.open(queue.keep(again, arguments))  # doing so twice changes nothing
         verdict = _under(verdict, again)
+
+
+def unaddressed(config: RunnableConfig) -> str:
+    """Take away an answer that names no interrupt, and say so; empty where there is none.
+
+    LangGraph before 1.2.24 takes all calls of one step for one question, and gives such an answer to each of them: one
+    approval would run them all.
+    """
+    resuming: Any = (config.get("configurable") or {}).get(_RESUMING)
+    if resuming is None or resuming.get_null_resume(True) is None:
+        return ""
+    return "The last answer was not used: several calls wait, and it did not say by an interrupt's id for which it was."
 
 
 def _not_here(review: Review, decision: Decision) -> str:

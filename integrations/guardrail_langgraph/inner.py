@@ -22,7 +22,7 @@ from guardrail.errors import ConfigError
 from guardrail.types import Decision, PlanningStep, Route, StepVerdict, Verdict
 from guardrail_langgraph.ahead import RunAhead, outer_state
 from guardrail_langgraph.configuration import can_wait, configurable, location, reviewer
-from guardrail_langgraph.gate import ask
+from guardrail_langgraph.gate import ask, unaddressed
 from guardrail_langgraph.gates import Asked, questions
 from guardrail_langgraph.release import Answered, Released, release
 from guardrail_langgraph.steps import planning_step
@@ -153,6 +153,7 @@ class StepGraph:
             by=reviewer(configurable(config)),
             planned=asked.get("planned"),
             coming=asked.get("coming", ()),
+            problem=unaddressed(config) if asked.get("beside") else "",
             described=described(wiring.descriptions, verdict.call, outer_state.get()),
         )
         return {"answered": [{"call_id": verdict.call.id, "answers": [_pack(one) for one in answered]}]}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import MemorySaver
+from langgraph.types import Command
 
 from guardrail import Queue, open_store
 from guardrail.store import Store
@@ -133,6 +135,27 @@ def test_without_it_no_page_can_answer_and_nothing_is_lost(bank: Bank) -> None:
             assert bank.run == []
         graph.invoke(resume(asked, {"type": "approve"}, {"type": "reject"}), thread())
     assert sorted(bank.run) == [("balance", {}), ("wipe", {"account": "a1"})]
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["as it is", "as before 1.2.24"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_answer_that_names_no_interrupt_is_of_none_of_several(
+    build: Build, bank: Bank, monkeypatch: pytest.MonkeyPatch, *, strict: bool
+) -> None:
+    """LangGraph gave it to all of them before 1.2.24, which counts the questions of an inner graph as one."""
+    with OpenAIServer(agent(TWO)) as server:
+        graph = build(server, bank, saver=MemorySaver())
+        asked = graph.invoke(GO, thread())
+        for _ in range(2):
+            with monkeypatch.context() as patch:
+                if not strict:
+                    patch.setattr("langgraph.pregel._loop.PregelLoop._pending_interrupts", lambda _loop: set())
+                with suppress(RuntimeError):
+                    graph.invoke(Command(resume={"decisions": [{"type": "approve"}]}), thread())
+            assert bank.run == []
+            assert len(graph.get_state(thread()).interrupts) == 2
+        graph.invoke(resume(asked, {"type": "reject"}, {"type": "reject"}), thread())
+    assert bank.run == [("balance", {})]
 
 
 def test_the_queue_has_all_calls_at_once_and_what_it_decides_stands(bank: Bank) -> None:
