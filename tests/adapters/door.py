@@ -132,10 +132,14 @@ class Conversation(ABC):
 
     @property
     def waiting(self) -> list[Review]:
-        """The reviews that nobody has decided, in the order in which the calls were planned."""
+        """The reviews that nobody has decided, in the order in which the calls were planned; those that come to a door
+        side by side, each as a plan of its own, in the order of their arguments.
+        """
         found = [one for one in self.setting.store.reviews() if one.state in WAITING]
-        order = [call.id for record in self.records for call in record.planned.calls]
-        return sorted(found, key=lambda one: (order.index(one.call.id), one.at))
+        steps = [[call.id for call in record.planned.calls] for record in self.records]
+        alone = all(len(ids) == 1 for ids in steps)
+        order = [one for ids in steps for one in ids]
+        return sorted(found, key=lambda one: (str(one.call.arguments) if alone else order.index(one.call.id), one.at))
 
     @property
     def queue(self) -> Queue:
