@@ -231,11 +231,14 @@ async def test_the_resample_is_the_planning_request_but_for_named_settings(build
             assert differs <= {"n", "temperature"}
 
 
-def test_resamples_do_not_leak_into_the_message_stream(bank: Bank) -> None:
+@pytest.mark.parametrize("build", BUILDS)
+def test_resamples_do_not_leak_into_the_message_stream(build: Build, bank: Bank) -> None:
     with OpenAIServer(agent(call("pay", amount=10))) as server:
-        graph = state_graph(server, bank)
-        seen = [chunk for chunk, _ in graph.stream(GO, stream_mode="messages") if getattr(chunk, "tool_calls", None)]
-    assert len({chunk.id for chunk in seen}) == 1
+        graph = build(server, bank)
+        parts = list(graph.stream(GO, stream_mode="messages", subgraphs=True))
+        assert n_asked(server) == 8
+    seen = {chunk.id for _, (chunk, _) in parts if getattr(chunk, "tool_calls", None)}
+    assert len(seen) == 1
 
 
 async def test_many_threads_at_once_keep_their_verdicts_apart(bank: Bank, tmp_path: Any) -> None:

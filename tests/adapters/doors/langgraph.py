@@ -105,13 +105,14 @@ class GraphConversation(Conversation):
             result = await self.graph.ainvoke(given, config) if way.asynchronous else self.graph.invoke(given, config)
             self.seen += str(result["messages"])
         else:
-            modes = ["messages", "values"]
+            # with what happens inside of the guard: without it LangGraph itself would hide the samples
+            more: dict[str, Any] = {"stream_mode": ["messages", "values"], "subgraphs": True}
             if way.asynchronous:
-                parts = [part async for part in self.graph.astream(given, config, stream_mode=modes)]
+                parts = [part async for part in self.graph.astream(given, config, **more)]
             else:
-                parts = list(self.graph.stream(given, config, stream_mode=modes))
-            self.seen += str([part for mode, part in parts if mode == "messages"])
-            result = next((part for mode, part in reversed(parts) if mode == "values"), {})
+                parts = list(self.graph.stream(given, config, **more))
+            self.seen += str([part for _, mode, part in parts if mode == "messages"])
+            result = next((part for place, mode, part in reversed(parts) if mode == "values" and not place), {})
         self._take(result.get("messages", []), ended=not self._state().interrupts)
 
     def _take(self, messages: list[BaseMessage], *, ended: bool) -> None:
