@@ -25,7 +25,7 @@ from guardrail.types import ReviewState, Route, ToolCall, Verdict
 from guardrail_langgraph.ahead import RunAhead
 from guardrail_langgraph.configuration import configurable, is_alone, reviewer, task_id
 from guardrail_langgraph.edited import as_edited
-from guardrail_langgraph.gate import ask
+from guardrail_langgraph.gate import ask, unaddressed
 from guardrail_langgraph.history import MARK, answer_message
 from guardrail_langgraph.idempotency import give
 from guardrail_langgraph.once import Once
@@ -159,6 +159,7 @@ class Dispatch:
             by=by,
             planned=planned["args"],
             described=described(wiring.descriptions, verdict.call, request.state),
+            problem=unaddressed(config) if self._several(record_id) else "",
         )
         if left:
             return ToolCall(name=call.name, arguments=arguments_of(planned, answered, queue), id=call.id)
@@ -202,6 +203,10 @@ class Dispatch:
             record = self._wiring.store.record(record_id)
             return record.verdict.verdict(call_id) if record.verdict.route is Route.REVIEW else None
         return None
+
+    def _several(self, record_id: str) -> bool:
+        verdicts = self._wiring.store.record(record_id).verdict.verdicts
+        return sum(one.route is Route.REVIEW for one in verdicts) > 1
 
     def _reads(self, name: str, record_id: str) -> bool:
         known = self._wiring.tool(name, record_id)

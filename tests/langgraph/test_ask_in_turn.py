@@ -138,21 +138,23 @@ def test_without_it_no_page_can_answer_and_nothing_is_lost(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize("strict", [True, False], ids=["as it is", "as before 1.2.24"])
+@pytest.mark.parametrize("release", [False, True], ids=["held", "released"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_an_answer_that_names_no_interrupt_is_of_none_of_several(
-    build: Build, bank: Bank, monkeypatch: pytest.MonkeyPatch, *, strict: bool
+    build: Build, bank: Bank, monkeypatch: pytest.MonkeyPatch, *, release: bool, strict: bool
 ) -> None:
     """LangGraph gave it to all of them before 1.2.24, which counts the questions of an inner graph as one."""
     with OpenAIServer(agent(TWO)) as server:
-        graph = build(server, bank, saver=MemorySaver())
+        graph = build(server, bank, saver=MemorySaver(), release_confident=release)
         asked = graph.invoke(GO, thread())
+        sure = list(bank.run)
         for _ in range(2):
             with monkeypatch.context() as patch:
                 if not strict:
                     patch.setattr("langgraph.pregel._loop.PregelLoop._pending_interrupts", lambda _loop: set())
                 with suppress(RuntimeError):
                     graph.invoke(Command(resume={"decisions": [{"type": "approve"}]}), thread())
-            assert bank.run == []
+            assert bank.run == sure
             assert len(graph.get_state(thread()).interrupts) == 2
         graph.invoke(resume(asked, {"type": "reject"}, {"type": "reject"}), thread())
     assert bank.run == [("balance", {})]
