@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from anthropic import Anthropic, AsyncAnthropic
@@ -24,7 +24,7 @@ from guardrail.types import PlanningStep, StepVerdict
 from guardrail_anthropic.heard import GuardedAsyncStream, GuardedStream, Opening
 from guardrail_anthropic.held import KINDS, Block, PlanAgain, Refused
 from guardrail_anthropic.sampler import AnthropicSampler
-from guardrail_anthropic.steps import answered_ids, planning_step
+from guardrail_anthropic.steps import answered_ids, planning_step, tool_specs
 
 _OURS: Final = ("custom", "bash_", "text_editor_", "memory_")
 _SCREENS: Final = ("computer", "browser")
@@ -44,6 +44,8 @@ class GuardedAnthropic:
         store: where records and reviews are kept, or its address; by default in memory.
         thread_id: which conversation this is; after a restart its calls are found by it. Empty: a new one.
         namespace: where in the conversation, if several agents share it.
+        tools: those that requests will offer, as they do: the policy's rules are checked against them at once. Without
+            them a rule whose name is misspelt goes unnoticed.
         annotations: MCP annotations of tools, by name.
         sampler: draws steps again; by default with the same client.
         entailment: judges free texts that differ.
@@ -51,7 +53,7 @@ class GuardedAnthropic:
         options: of ``guardrail.Guard``.
 
     Raises:
-        ConfigError: the client is none of these, or the policy cannot be used.
+        ConfigError: the client is none of these, or the policy cannot be used or does not fit the tools.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class GuardedAnthropic:
         store: Store | str | None = None,
         thread_id: str = "",
         namespace: str = "",
+        tools: Iterable[Any] | None = None,
         annotations: Mapping[str, Mapping[str, Any]] | None = None,
         sampler: Any = None,
         entailment: Any = None,
@@ -74,7 +77,10 @@ class GuardedAnthropic:
         self.asynchronous = isinstance(client, AsyncAnthropic)
         kind: Any = AsyncGuard if self.asynchronous else Guard
         draws = AnthropicSampler(client) if sampler is None else sampler
-        self.guard: Any = kind(Policy.of(policy), draws, kept, entailment=entailment, **options)
+        rules = Policy.of(policy)
+        if tools is not None:
+            rules.check(tool_specs({"tools": list(tools)}))
+        self.guard: Any = kind(rules, draws, kept, entailment=entailment, **options)
         self.store: Store = kept
         self.thread_id = thread_id or uuid.uuid4().hex
         self._client = client

@@ -12,7 +12,7 @@ import asyncio
 import copy
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from openai import AsyncOpenAI, OpenAI
@@ -30,7 +30,7 @@ from guardrail_openai.held import KINDS, PlanAgain, Refused
 from guardrail_openai.hosted import check_request
 from guardrail_openai.raw_calls import RawCall, answered_ids
 from guardrail_openai.sampler import OpenAISampler
-from guardrail_openai.steps import planning_step
+from guardrail_openai.steps import planning_step, tool_specs
 
 _KEPT_PLAN = ("choices", "output")
 
@@ -49,6 +49,8 @@ class GuardedClient:
         store: where records and reviews are kept, or its address; by default in memory.
         thread_id: which conversation this is; after a restart its calls are found by it. Empty: a new one.
         namespace: where in the conversation, if several agents share it.
+        tools: those that requests will offer, as they do: the policy's rules are checked against them at once. Without
+            them a rule whose name is misspelt goes unnoticed.
         annotations: MCP annotations of tools, by name.
         sampler: draws steps again; by default with the same client.
         entailment: judges free texts that differ.
@@ -56,7 +58,7 @@ class GuardedClient:
         options: of ``guardrail.Guard``.
 
     Raises:
-        ConfigError: the client is none of these, or the policy cannot be used.
+        ConfigError: the client is none of these, or the policy cannot be used or does not fit the tools.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class GuardedClient:
         store: Store | str | None = None,
         thread_id: str = "",
         namespace: str = "",
+        tools: Iterable[Any] | None = None,
         annotations: Mapping[str, Mapping[str, Any]] | None = None,
         sampler: Any = None,
         entailment: Any = None,
@@ -78,7 +81,10 @@ class GuardedClient:
         kept = open_store(store or "memory://") if isinstance(store, str | None) else store
         kind: Any = AsyncGuard if isinstance(client, AsyncOpenAI) else Guard
         draws = OpenAISampler(client) if sampler is None else sampler
-        self.guard: Any = kind(Policy.of(policy), draws, kept, entailment=entailment, **options)
+        rules = Policy.of(policy)
+        if tools is not None:
+            rules.check(tool_specs({"tools": list(tools)}))
+        self.guard: Any = kind(rules, draws, kept, entailment=entailment, **options)
         self.asynchronous = isinstance(client, AsyncOpenAI)
         self._client: Any = client
         self._annotations = annotations

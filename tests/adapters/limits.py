@@ -43,7 +43,6 @@ _PREBUILT_IDS = "the prebuilt agent takes a call whose id was answered before fo
 _SDK_IDS = "the SDK ends the run with ModelBehaviorError where a call has the id of one that has run"
 _NO_WORD = "whoever can write a saved run is not who decides: an approval there lets nothing run, and the queue decides"
 _NO_MEANS = "a loop on a client has no way of its own to ask somebody: the queue decides"
-_NO_TOOLS = "tools come with each request, and another one may have the tool that a rule is for; default rules hold"
 _NO_FORM = "what a client's user may answer is to accept or to refuse"
 _NO_TOKENS = "the protocol's sampling says nothing of tokens, so the record counts requests only"
 _NO_STEP = "a server sees one call at a time: the calls of a step are steps of their own"
@@ -71,14 +70,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(door="llama-index*", test=_ROUTES, cells="unknown-*", reason=_LLAMA_INDEX),
     Limit(door="llama-index*", test=_ANSWERS, reason=_NO_WORD),
     Limit(door="react", test="test_a_call_id_that_comes_again_is_another_call", reason=_PREBUILT_IDS),
-    *(
-        Limit(door=door, test=test, reason=reason)
-        for door in ("openai-*", "anthropic*")
-        for test, reason in (
-            (_ANSWERS, _NO_MEANS),
-            ("test_a_policy_that_does_not_fit_the_tools_is_told_before_anything_runs", _NO_TOOLS),
-        )
-    ),
+    *(Limit(door=door, test=_ANSWERS, reason=_NO_MEANS) for door in ("openai-*", "anthropic*")),
     Limit(door="mcp", test=_ANSWERS, cells="edit", reason=_NO_FORM),
     Limit(door="mcp", test=_ANSWERS, cells="respond", reason=_NO_FORM),
     Limit(door="mcp", test="test_tokens_are_counted_once", reason=_NO_TOKENS),

@@ -17,6 +17,10 @@ from tests.adapters.tools import SPECS
 from tests.support.anthropic_server import AnthropicServer, Block, Body, answered, is_sample, say, uses
 from tests.support.openai_server import Fault
 
+OFFERED: list[Any] = [
+    {"name": one.name, "description": one.description, "input_schema": one.parameters} for one in SPECS
+]
+
 
 class AnthropicServed(Served):
     """The Messages API, by the counting server. It has no ``n``."""
@@ -83,6 +87,7 @@ class MessagesConversation(Conversation):
             policy=setting.policy,
             store=setting.store,
             thread_id=setting.thread_id,
+            tools=OFFERED,
             **setting.options,
         )
         self._turns: list[Any] = setting.memory.setdefault("turns", [{"role": "user", "content": "go"}])
@@ -158,12 +163,11 @@ class MessagesConversation(Conversation):
         return found
 
     async def _plan(self) -> list[Block]:
-        tools = [{"name": one.name, "description": one.description, "input_schema": one.parameters} for one in SPECS]
         request: dict[str, Any] = {
             "model": "m",
             "max_tokens": 100,
             "messages": self._turns,
-            "tools": tools,
+            "tools": OFFERED,
             "extra_body": {"temperature": 0},
         }
         if self.setting.way.stream:

@@ -48,7 +48,7 @@ class LoopConversation(Conversation):
             policy=setting.policy,
             store=setting.store,
             thread_id=setting.thread_id,
-            options=setting.options,
+            options={"tools": nested if api == "chat" else flat, **setting.options},
             request={"messages": turns, "tools": nested} if api == "chat" else {"input": turns, "tools": flat},
             tools=_Functions(setting),
         )
