@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any, Final
 
+from guardrail.entries import owner, registered, single
 from guardrail.errors import ConfigError
 from guardrail.types import Need, Safer, SignalInfo
 
@@ -182,29 +183,24 @@ def plugin(name: str) -> Any:
     Raises:
         ConfigError: there is none, it cannot be loaded or used, or several packages have registered one.
     """
-    entries = _plugins().get(name, ())
-    owners = sorted({_owner(entry) for entry in entries})
-    if not entries:
-        raise ConfigError(f"no installed package registers the signal {name!r}; there are: {', '.join(names())}")
-    if len(entries) > 1:
-        raise ConfigError(f"the signal {name!r} is registered by {' and by '.join(owners)}: uninstall all but one")
+    entry = single(_plugins(), name, "signal", known=f"; there are: {', '.join(names())}")
     try:
-        found = entries[0].load()
+        found = entry.load()
         found = found() if isinstance(found, type) else found
         why = problem(found)
         if why is None and found.info.name != name:
             why = f"its info is that of {found.info.name!r}"
     except Exception as error:
-        raise ConfigError(f"the signal {name!r} cannot be loaded: install {owners[0]} again ({error!r})") from error
+        raise ConfigError(f"the signal {name!r} cannot be loaded: install {owner(entry)} again ({error!r})") from error
     if why is not None:
-        raise ConfigError(f"the signal {name!r} of {owners[0]} cannot be used: {why}")
+        raise ConfigError(f"the signal {name!r} of {owner(entry)} cannot be used: {why}")
     return found
 
 
 def unused() -> dict[str, str]:
     """Signals of other packages that are not used because of their names, and why."""
     return {
-        name: f"{', '.join(sorted(map(_owner, entries)))} registers {name!r}, which is a signal of this package "
+        name: f"{', '.join(sorted(map(owner, entries)))} registers {name!r}, which is a signal of this package "
         "and stays so: give the other one a name of its own"
         for name, entries in sorted(_registered().items())
         if name in BUILT_IN or name == RISK.name
@@ -237,18 +233,10 @@ def _problems(measure: object, info: SignalInfo) -> Iterator[str]:
         yield "it is nothing but the model's answer about its own call: set self_reported=True"
 
 
-def _owner(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.value
-
-
 def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
     return {name: entries for name, entries in _registered().items() if name not in BUILT_IN and name != RISK.name}
 
 
 @cache
 def _registered() -> dict[str, tuple[EntryPoint, ...]]:
-    """Every entry by name; one that is found twice is one."""
-    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        found.setdefault(entry.name, {})[entry.value, _owner(entry)] = entry
-    return {name: tuple(entries.values()) for name, entries in found.items()}
+    return registered(GROUP)

@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Final, Protocol
 
+from guardrail.entries import owner, registered, single
 from guardrail.errors import ConfigError
 
 GROUP: Final = "guardrail.comparators"
@@ -115,18 +116,15 @@ def plugin(name: str) -> Own:
     Raises:
         ConfigError: there is none, it cannot be loaded or used, or several packages have registered one.
     """
-    entries = _registered().get(name, ())
-    owners = sorted({_owner(entry) for entry in entries})
-    if not entries:
-        raise ConfigError(f"no installed package registers the comparator {name!r}")
-    if len(entries) > 1:
-        raise ConfigError(f"the comparator {name!r} is registered by {' and by '.join(owners)}: uninstall all but one")
+    entry = single(_registered(), name, "comparator")
     try:
-        return own(name, entries[0].load())
+        return own(name, entry.load())
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"the comparator {name!r} cannot be loaded: install {owners[0]} again ({error!r})") from error
+        raise ConfigError(
+            f"the comparator {name!r} cannot be loaded: install {owner(entry)} again ({error!r})"
+        ) from error
 
 
 def versions(used: Mapping[str, Own]) -> list[list[str]]:
@@ -139,14 +137,6 @@ def _settled(one: Own, a: str, b: str, about: Any) -> bool | None:
     return one.asked(a, b, about)
 
 
-def _owner(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.value
-
-
 @cache
 def _registered() -> dict[str, tuple[EntryPoint, ...]]:
-    """Every entry by name; one that is found twice is one."""
-    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        found.setdefault(entry.name, {})[entry.value, _owner(entry)] = entry
-    return {name: tuple(entries.values()) for name, entries in found.items()}
+    return registered(GROUP)
